@@ -1,0 +1,57 @@
+"""What an endpoint of the authorization server answers: a closed union that `web` renders."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from proofkey.protocol.text import Secret
+
+PageName = Literal["login", "consent", "error", "logout", "logged-out"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cookies:
+    """What the browser shall hold from now on. None leaves a cookie as it is."""
+
+    sign_in: Secret | None = None
+    """The handle of a new sign-in (session cookie)."""
+    clear_sign_in: bool = False
+    interaction: tuple[str, Secret] | None = None
+    """(short public name of the flow, browser secret): one cookie per flow, 10 minutes."""
+    clear_interaction: str | None = None
+
+
+NO_COOKIES = Cookies()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect:
+    """303 to `url` (RFC 9700 §4.12)."""
+
+    url: str
+    cookies: Cookies = NO_COOKIES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """An HTML page. `form_targets` are further origins (scheme://host:port) to which its form may lead on."""
+
+    name: PageName
+    status: int = 200
+    context: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    form_targets: tuple[str, ...] = ()
+    cookies: Cookies = NO_COOKIES
+    retry_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Json:
+    """A JSON document; `no_store` for whatever holds tokens or secrets."""
+
+    body: Mapping[str, Any]
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    no_store: bool = True
+
+
+Answer = Redirect | Page | Json

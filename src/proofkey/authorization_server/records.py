@@ -1,0 +1,144 @@
+"""What the authorization server remembers, as immutable records."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from proofkey.protocol.messages import AuthorizationRequest
+from proofkey.protocol.registration import ClientRegistration
+from proofkey.protocol.text import EPOCH, ClientId, Instant, Subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A person with an account here. `sub` is random, stable and never reused."""
+
+    sub: Subject
+    username: str
+    password_hash: str = field(repr=False)
+    roles: tuple[str, ...] = ()
+    claims: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """OIDC Core §5.1 names: name, email, email_verified, …"""
+    disabled: bool = False
+    created_at: Instant = EPOCH
+    password_changed_at: Instant = EPOCH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """The person's session at this server. `digest` is of the cookie's value; `sid` is the public session id."""
+
+    sid: str
+    digest: str = field(repr=False)
+    sub: Subject
+    auth_time: Instant
+    amr: tuple[str, ...] = ("pwd",)
+    created_at: Instant
+    seen_at: Instant
+    absolute_expires_at: Instant
+    ended_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """What a person allowed a client."""
+
+    sub: Subject
+    client_id: ClientId
+    scope: frozenset[str]
+    resource: frozenset[str]
+    granted_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interaction:
+    """An authorization request that waits for a page, bound to one browser by the digest of its cookie.
+
+    Single use: `use_interaction` is won once, when the authorization ends.
+    """
+
+    digest: str = field(repr=False)
+    """Of the random id that stands in the page's URL."""
+    browser_digest: str = field(repr=False)
+    request: AuthorizationRequest
+    created_at: Instant
+    expires_at: Instant
+    signed_in_since: Instant | None = None
+    """When the person signed in within this interaction (answers prompt=login and max_age)."""
+    used_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """One row: code, refresh family and grant (design: one conditional write decides each step)."""
+
+    id: str
+    client_id: ClientId
+    sub: Subject | None
+    sid: str | None
+    scope: tuple[str, ...]
+    resource: tuple[str, ...]
+    nonce: str | None = None
+    auth_time: Instant | None = None
+    code_digest: str | None = field(default=None, repr=False)
+    code_challenge: str | None = None
+    redirect_uri: str | None = None
+    redirect_uri_sent: bool = True
+    code_expires_at: Instant = EPOCH
+    code_used_at: Instant | None = None
+    generation: int = 0
+    """Of the refresh token that is current; 0 before the code is redeemed."""
+    rotated_at: Instant | None = None
+    """When the current generation replaced the one before it (None for the first)."""
+    refresh_idle_expires_at: Instant | None = None
+    refresh_absolute_expires_at: Instant | None = None
+    """None when no refresh token was issued."""
+    created_at: Instant = EPOCH
+    expires_at: Instant = EPOCH
+    """When the row may be purged: after every token of it is dead."""
+    revoked_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """An authorization with all that the decision function looks at, read in one statement."""
+
+    authorization: Authorization
+    client: ClientRegistration | None
+    user: User | None
+    sign_in: SignIn | None
+    consent: Consent | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInStanding:
+    """A sign-in with its user, read in one statement."""
+
+    sign_in: SignIn
+    user: User | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKeyRecord:
+    """A signing key as stored: the private JWK is sealed under the master key."""
+
+    kid: str
+    algorithm: str
+    sealed_private_jwk: str = field(repr=False)
+    public_jwk: Mapping[str, Any]
+    created_at: Instant
+    active_from: Instant
+    retired_at: Instant | None = None
+    """No longer signs; published until `remove_at`."""
+    remove_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent:
+    """One line of the audit log, written in the transaction of the write that it reports."""
+
+    at: Instant
+    name: str
+    sub: str | None = None
+    client_id: str | None = None
+    detail: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -1,0 +1,162 @@
+"""What the authorization server asks of a store. One contract suite runs over every implementation."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from proofkey.authorization_server.records import (
+    AuditEvent,
+    Authorization,
+    Consent,
+    Interaction,
+    SignIn,
+    SigningKeyRecord,
+    SignInStanding,
+    Standing,
+    User,
+)
+from proofkey.protocol.registration import ClientRegistration
+from proofkey.protocol.text import ClientId, Instant, Subject
+from proofkey.protocol.throttle import Throttles
+
+
+class Clients(Protocol):
+    async def find_client(self, client_id: ClientId) -> ClientRegistration | None: ...
+
+    async def put_client(self, client: ClientRegistration, now: Instant) -> None:
+        """Inserts or replaces by client_id."""
+        ...
+
+    async def list_clients(self) -> Sequence[ClientRegistration]: ...
+
+    async def disable_client(self, client_id: ClientId, now: Instant, event: AuditEvent) -> bool:
+        """Disables it; False when there is none. Its grants stop at once, by the decision function."""
+        ...
+
+
+class Users(Protocol):
+    async def find_user(self, sub: Subject) -> User | None: ...
+
+    async def find_username(self, username: str) -> User | None:
+        """By the username as it was normalised at creation."""
+        ...
+
+    async def put_user(self, user: User, now: Instant) -> None:
+        """Inserts or replaces by sub. Raises: ConfigurationError when the username belongs to another sub."""
+        ...
+
+    async def list_users(self) -> Sequence[User]: ...
+
+    async def set_password(self, sub: Subject, password_hash: str, now: Instant, event: AuditEvent) -> bool:
+        """A new password: ends the user's sign-ins and refresh families in the same transaction."""
+        ...
+
+    async def upgrade_password_hash(self, sub: Subject, old_hash: str, new_hash: str) -> bool:
+        """Same password, stronger hash; only if the old hash is still there. Ends nothing."""
+        ...
+
+    async def disable_user(self, sub: Subject, now: Instant, event: AuditEvent) -> bool:
+        """Ends sign-ins and refresh families in the same transaction."""
+        ...
+
+    async def delete_user(self, sub: Subject, now: Instant, event: AuditEvent) -> bool:
+        """Ends everything of the user; the sub is kept as a tombstone and never reused."""
+        ...
+
+    async def end_user_sessions(self, sub: Subject, now: Instant, event: AuditEvent) -> int:
+        """Ends sign-ins and refresh families; how many sign-ins."""
+        ...
+
+
+class SignIns(Protocol):
+    async def insert_sign_in(self, sign_in: SignIn, event: AuditEvent) -> None: ...
+
+    async def find_sign_in(self, digest: str) -> SignInStanding | None: ...
+
+    async def touch_sign_in(self, sid: str, now: Instant) -> None:
+        """Moves `seen_at` forward, never back."""
+        ...
+
+    async def end_sign_in(self, sid: str, now: Instant, event: AuditEvent) -> bool:
+        """True for one caller; revokes the sign-in's authorizations without offline_access in the same
+        transaction."""
+        ...
+
+
+class Consents(Protocol):
+    async def find_consent(self, sub: Subject, client_id: ClientId) -> Consent | None: ...
+
+    async def add_consent(self, consent: Consent, event: AuditEvent) -> None:
+        """Adds to what was allowed before."""
+        ...
+
+
+class Interactions(Protocol):
+    async def insert_interaction(self, interaction: Interaction) -> None: ...
+
+    async def find_interaction(self, digest: str) -> Interaction | None: ...
+
+    async def mark_signed_in(self, digest: str, now: Instant) -> None: ...
+
+    async def use_interaction(self, digest: str, now: Instant) -> bool:
+        """True for exactly one caller, however many ask at once."""
+        ...
+
+
+class Authorizations(Protocol):
+    async def insert_authorization(self, authorization: Authorization, event: AuditEvent) -> None: ...
+
+    async def find_code(self, code_digest: str) -> Standing | None: ...
+
+    async def find_authorization(self, id_: str) -> Standing | None: ...
+
+    async def use_code(self, id_: str, now: Instant, event: AuditEvent) -> bool:
+        """True for exactly one caller: sets code_used_at and generation 1 where unused and not revoked."""
+        ...
+
+    async def rotate(
+        self,
+        id_: str,
+        generation: int,
+        now: Instant,
+        idle_expires_at: Instant,
+        expires_at: Instant,
+        event: AuditEvent,
+    ) -> bool:
+        """True for exactly one caller: generation → generation+1 where it is current and not revoked."""
+        ...
+
+    async def revoke(self, id_: str, now: Instant, event: AuditEvent) -> bool:
+        """True when it was live."""
+        ...
+
+
+class SigningKeys(Protocol):
+    async def list_signing_keys(self) -> Sequence[SigningKeyRecord]: ...
+
+    async def insert_first_signing_keys(self, keys: Sequence[SigningKeyRecord], event: AuditEvent) -> bool:
+        """Only if there is none at all: of several workers that start at once, one wins."""
+        ...
+
+    async def insert_signing_key(self, key: SigningKeyRecord, event: AuditEvent) -> None: ...
+
+    async def retire_signing_key(
+        self, kid: str, retired_at: Instant, remove_at: Instant, event: AuditEvent
+    ) -> None: ...
+
+
+class Upkeep(Protocol):
+    async def purge(self, now: Instant, *, batch: int = 500) -> int:
+        """Deletes at most `batch` rows whose time is over; how many. Call until 0."""
+        ...
+
+    async def ping(self) -> None:
+        """Raises: Unavailable."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class ServerStore(
+    Clients, Users, SignIns, Consents, Interactions, Authorizations, SigningKeys, Throttles, Upkeep, Protocol
+):
+    """Everything that the authorization server asks for."""

@@ -1,0 +1,1 @@
+"""The client (relying party, backend for frontend) as a role: rules over stores, no framework."""

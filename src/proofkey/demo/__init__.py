@@ -1,0 +1,1 @@
+"""The demonstration: provider, API and Streamlit app on one computer."""

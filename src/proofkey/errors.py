@@ -1,0 +1,192 @@
+"""The one exception tree.
+
+An error speaks to three readers: `error` is the registered code for the machine, `description` is the constant
+sentence for the caller, and the finding with its facts is for the log alone. Status and headers belong to the
+face that renders it.
+"""
+
+from typing import ClassVar
+
+from proofkey.findings import Finding
+
+
+class ProofkeyError(Exception):
+    """Base of everything that this package raises on purpose.
+
+    `facts` are values for the log: never a token, a code, a secret or a password.
+    """
+
+    __slots__ = ("facts", "finding")
+
+    def __init__(self, finding: Finding, **facts: str) -> None:
+        super().__init__(finding.sentence)
+        self.finding = finding
+        self.facts = facts
+
+    def __str__(self) -> str:
+        detail = " ".join(f"{name}={value!r}" for name, value in self.facts.items())
+        return f"{self.finding.id} {self.finding.sentence}" + (f" ({detail})" if detail else "")
+
+
+class ConfigurationError(ProofkeyError):
+    """The start is refused; the message is one line that names the fix."""
+
+
+class Unavailable(ProofkeyError):
+    """Something that this needs cannot be had now: 503 with Retry-After, never open and never 401.
+
+    `retry_after` is in seconds.
+    """
+
+    __slots__ = ("retry_after",)
+
+    def __init__(self, finding: Finding, *, retry_after: int = 5, **facts: str) -> None:
+        super().__init__(finding, **facts)
+        self.retry_after = retry_after
+
+
+class TooManyRequests(ProofkeyError):
+    """A throttle said no: 429 with Retry-After (seconds)."""
+
+    __slots__ = ("retry_after",)
+
+    def __init__(self, finding: Finding = Finding.THROTTLED, *, retry_after: int, **facts: str) -> None:
+        super().__init__(finding, **facts)
+        self.retry_after = retry_after
+
+
+class OAuthError(ProofkeyError):
+    """A refusal with a registered error code (RFC 6749 §4.1.2.1, §5.2; OIDC Core §3.1.2.6; RFC 8707 §2)."""
+
+    error: ClassVar[str] = "server_error"
+    public: ClassVar[str | None] = None
+    """A constant that replaces the finding's sentence where the sentence would be an oracle."""
+
+    @property
+    def description(self) -> str:
+        return self.public or self.finding.sentence
+
+
+class InvalidRequest(OAuthError):
+    error = "invalid_request"
+
+
+class InvalidClient(OAuthError):
+    """One text for every cause: unknown, disabled, wrong secret, wrong method."""
+
+    error = "invalid_client"
+    public = "Client authentication failed."
+
+
+class InvalidGrant(OAuthError):
+    error = "invalid_grant"
+    public = "The grant is not valid, has expired or was revoked."
+
+
+class UnauthorizedClient(OAuthError):
+    error = "unauthorized_client"
+
+
+class UnsupportedGrantType(OAuthError):
+    error = "unsupported_grant_type"
+
+
+class UnsupportedResponseType(OAuthError):
+    error = "unsupported_response_type"
+
+
+class InvalidScope(OAuthError):
+    error = "invalid_scope"
+
+
+class InvalidTarget(OAuthError):
+    error = "invalid_target"
+
+
+class AccessDenied(OAuthError):
+    error = "access_denied"
+
+
+class LoginRequired(OAuthError):
+    error = "login_required"
+
+
+class ConsentRequired(OAuthError):
+    error = "consent_required"
+
+
+class InteractionRequired(OAuthError):
+    error = "interaction_required"
+
+
+class RequestNotSupported(OAuthError):
+    error = "request_not_supported"
+
+
+class RequestUriNotSupported(OAuthError):
+    error = "request_uri_not_supported"
+
+
+class ServerError(OAuthError):
+    error = "server_error"
+
+
+class TemporarilyUnavailable(OAuthError):
+    error = "temporarily_unavailable"
+
+
+class NoLocation(OAuthError):
+    """A fault of an authorization or logout request that must never redirect (RFC 6749 §4.1.2.1): a page, 400."""
+
+    error = "invalid_request"
+
+
+class NoCredentials(OAuthError):
+    """The request to the API has no access token: 401 with a challenge without `error` (RFC 6750 §3.1)."""
+
+    error = "invalid_request"
+
+
+class MalformedCredentials(OAuthError):
+    """400 `invalid_request` (RFC 6750 §3.1)."""
+
+    error = "invalid_request"
+    public = "The request is malformed."
+
+
+class InvalidToken(OAuthError):
+    """401 `invalid_token`; the text is constant, the reason goes to the log (RFC 6750 §3.1)."""
+
+    error = "invalid_token"
+    public = "The access token is not valid."
+
+
+class InsufficientScope(OAuthError):
+    """403 `insufficient_scope` (RFC 6750 §3.1). `scope` is what the operation needs."""
+
+    error = "insufficient_scope"
+    public = "The access token does not allow this."
+
+    __slots__ = ("scope",)
+
+    def __init__(self, finding: Finding, *, scope: tuple[str, ...] = (), **facts: str) -> None:
+        super().__init__(finding, **facts)
+        self.scope = scope
+
+
+class LoginFailed(ProofkeyError):
+    """A login at a client did not finish; the browser gets a page, never a session."""
+
+
+class RefreshFailed(ProofkeyError):
+    """The provider refused to refresh; `final` says that the grant is dead (`invalid_grant`)."""
+
+    __slots__ = ("final",)
+
+    def __init__(self, finding: Finding = Finding.REFRESH_FAILED, *, final: bool, **facts: str) -> None:
+        super().__init__(finding, **facts)
+        self.final = final
+
+
+class NotSignedIn(ProofkeyError):
+    """There is no live session: 401 for a program, a login redirect for a navigating browser."""

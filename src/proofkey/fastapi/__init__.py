@@ -1,0 +1,1 @@
+"""Protect a FastAPI API, and log users in."""

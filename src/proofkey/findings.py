@@ -1,0 +1,519 @@
+"""The closed list of checks: every refusal names one.
+
+A finding has an id that never changes, one sentence for the developer, and a remedy. Errors, logs, the
+command line, the documentation and the tests all use the same ids; `proofkey explain ID` prints an entry.
+"""
+
+from enum import Enum
+from typing import Final
+
+
+class Finding(Enum):
+    """One check that can say no: `id`, `sentence`, `remedy`."""
+
+    def __init__(self, id_: str, sentence: str, remedy: str) -> None:
+        self.id: Final = id_
+        self.sentence: Final = sentence
+        self.remedy: Final = remedy
+
+    def __str__(self) -> str:
+        return self.id
+
+    # --- requests: form, size, method -------------------------------------------------------------------
+    PARAMETER_REPEATED = (
+        "REQ-01",
+        "A request parameter was sent more than once.",
+        "Send each parameter once; only `resource` may be repeated.",
+    )
+    PARAMETER_MISSING = (
+        "REQ-02",
+        "A required request parameter is missing.",
+        "Add the parameter that the log names.",
+    )
+    PARAMETER_MALFORMED = (
+        "REQ-03",
+        "A request parameter has a value of the wrong form.",
+        "Compare the parameter that the log names with its section of the standard.",
+    )
+    BODY_TOO_LARGE = (
+        "REQ-04",
+        "The request is larger than this endpoint takes.",
+        "Send at most 64 kB and 50 parameters.",
+    )
+    CONTENT_TYPE_WRONG = (
+        "REQ-05",
+        "The request body is not a form.",
+        "Send `Content-Type: application/x-www-form-urlencoded`, UTF-8.",
+    )
+    METHOD_WRONG = (
+        "REQ-06",
+        "This endpoint does not take that HTTP method.",
+        "Use a method that the Allow header names.",
+    )
+    CROSS_SITE = (
+        "REQ-07",
+        "A state-changing request came from another site.",
+        "Send the form from the application's own page (Origin and Sec-Fetch-Site are compared).",
+    )
+    THROTTLED = ("RL-01", "Too many attempts.", "Wait for the time that Retry-After names.")
+    BUSY = (
+        "RL-02",
+        "The server has more work than it may queue.",
+        "Try again after the time that Retry-After names.",
+    )
+
+    # --- clients ---------------------------------------------------------------------------------------
+    CLIENT_UNKNOWN = ("CLI-10", "The client is not registered.", "Register it: `proofkey client add`.")
+    CLIENT_DISABLED = ("CLI-11", "The client is disabled.", "Enable it, or use another client.")
+    CLIENT_SECRET_WRONG = (
+        "CLI-12",
+        "The client secret does not match.",
+        "Compare the configured secret with the server's.",
+    )
+    CLIENT_METHOD_WRONG = (
+        "CLI-13",
+        "The client authenticated by a method that is not its registered one.",
+        "Use the registered token_endpoint_auth_method.",
+    )
+    CLIENT_METHODS_MIXED = (
+        "CLI-14",
+        "The request authenticates the client in two ways.",
+        "Use one method only.",
+    )
+    CLIENT_NOT_AUTHENTICATED = (
+        "CLI-15",
+        "The request does not authenticate the client.",
+        "Send the client's credentials.",
+    )
+    CLIENT_GRANT_NOT_ALLOWED = (
+        "CLI-16",
+        "The client may not use this grant type.",
+        "Add it to the client's grant_types.",
+    )
+    CLIENT_METADATA_BAD = (
+        "CLI-17",
+        "The client's registration is not valid.",
+        "Correct the member that the message names.",
+    )
+
+    # --- redirect URIs -----------------------------------------------------------------------------------
+    REDIRECT_URI_UNREGISTERED = (
+        "RED-01",
+        "The redirect URI is not registered for this client, compared as exact strings.",
+        "Register the URI letter for letter, or send the registered one.",
+    )
+    REDIRECT_URI_MALFORMED = (
+        "RED-02",
+        "The redirect URI has a form that is never allowed.",
+        "Use an absolute URI without fragment, user information, backslash, control characters or dot segments.",
+    )
+    REDIRECT_URI_INSECURE = (
+        "RED-03",
+        "The redirect URI is plain http away from the loopback interface.",
+        "Use https; http is for loopback redirect URIs of native clients only.",
+    )
+    REDIRECT_URI_MISSING = ("RED-04", "The redirect URI is missing.", "Send redirect_uri.")
+    RETURN_URL_FOREIGN = (
+        "OPN-01",
+        "The return URL leads away from this origin.",
+        "Use a path on the same origin.",
+    )
+    POST_LOGOUT_URI_UNREGISTERED = (
+        "OPN-02",
+        "The post-logout redirect URI is not registered for this client.",
+        "Register it in post_logout_redirect_uris, letter for letter.",
+    )
+
+    # --- PKCE --------------------------------------------------------------------------------------------
+    PKCE_CHALLENGE_MISSING = (
+        "PKCE-10",
+        "The authorization request has no code_challenge.",
+        "Send a S256 code_challenge.",
+    )
+    PKCE_METHOD_WRONG = (
+        "PKCE-11",
+        "The code_challenge_method is not S256.",
+        "Send code_challenge_method=S256.",
+    )
+    PKCE_CHALLENGE_MALFORMED = (
+        "PKCE-12",
+        "The code_challenge is not 43 base64url characters.",
+        "Hash the verifier with S256.",
+    )
+    PKCE_VERIFIER_MALFORMED = (
+        "PKCE-13",
+        "The code_verifier is not 43 to 128 unreserved characters.",
+        "Make a new verifier: `proofkey pkce`.",
+    )
+    PKCE_VERIFIER_MISSING = (
+        "PKCE-14",
+        "The code_verifier is missing.",
+        "Send the verifier that belongs to the challenge.",
+    )
+    PKCE_VERIFIER_WRONG = (
+        "PKCE-15",
+        "The code_verifier does not match the challenge.",
+        "Send the verifier of this very request.",
+    )
+    PKCE_VERIFIER_UNASKED = (
+        "PKCE-03",
+        "A code_verifier was sent for a request that had no code_challenge.",
+        "Send a code_challenge in the authorization request (downgrade defence).",
+    )
+    PKCE_NOT_ADVERTISED = (
+        "PKCE-01",
+        "The provider's metadata does not advertise PKCE with S256.",
+        "Check the provider; if it supports S256 all the same, say so with its provider profile.",
+    )
+
+    # --- authorization requests ----------------------------------------------------------------------------
+    RESPONSE_TYPE_WRONG = (
+        "GRT-02",
+        "Only response_type=code is offered.",
+        "Use the authorization code flow with PKCE.",
+    )
+    RESPONSE_MODE_WRONG = (
+        "GRT-03",
+        "The response_mode is not offered.",
+        "Leave it out: the code arrives in the query.",
+    )
+    GRANT_TYPE_UNKNOWN = (
+        "GRT-01",
+        "The grant type is not offered.",
+        "Use authorization_code, refresh_token or client_credentials.",
+    )
+    SCOPE_MALFORMED = (
+        "SCP-01",
+        "The scope has characters that a scope may not have.",
+        "Separate scope tokens by single spaces.",
+    )
+    SCOPE_NOT_ALLOWED = (
+        "SCP-02",
+        "None of the scopes may be given to this client.",
+        "Add them to the client's scope.",
+    )
+    SCOPE_WIDER = (
+        "SCP-03",
+        "The scope is wider than the one that was granted.",
+        "Ask for a part of the granted scope.",
+    )
+    RESOURCE_UNKNOWN = (
+        "AUD-01",
+        "The resource is not known to this server.",
+        "Add it under `resources`, or correct it.",
+    )
+    RESOURCE_MALFORMED = (
+        "AUD-02",
+        "The resource is not an absolute URI without fragment.",
+        "Send the API's identifier.",
+    )
+    RESOURCE_NOT_GRANTED = (
+        "AUD-04",
+        "The resource is not part of the grant.",
+        "Ask for it in the authorization request.",
+    )
+    PROMPT_CONFLICT = (
+        "REQ-10",
+        "prompt=none stands together with another prompt value.",
+        "Send `none` alone.",
+    )
+    REQUEST_OBJECT_UNSUPPORTED = ("REQ-11", "Request objects are not offered here.", "Send plain parameters.")
+    LOGIN_NEEDED = (
+        "SES-10",
+        "The person is not signed in, and no page may be shown.",
+        "Send the request without prompt=none.",
+    )
+    CONSENT_NEEDED = (
+        "SES-11",
+        "Consent is needed, and no page may be shown.",
+        "Send the request without prompt=none.",
+    )
+    CONSENT_DENIED = (
+        "SES-12",
+        "The person did not consent.",
+        "Ask again with a scope that the person will grant.",
+    )
+    INTERACTION_UNKNOWN = (
+        "SES-13",
+        "This sign-in page is not open, has expired or was finished already.",
+        "Start again from the application.",
+    )
+    INTERACTION_FOREIGN_BROWSER = (
+        "SES-14",
+        "This sign-in page belongs to another browser.",
+        "Start again from the application, in the browser that will finish.",
+    )
+
+    # --- codes, refresh tokens, decision -----------------------------------------------------------------
+    CODE_UNKNOWN = ("CODE-10", "The authorization code is not known.", "Start a new sign-in.")
+    CODE_USED = (
+        "CODE-01",
+        "The authorization code was used before; its tokens are revoked.",
+        "Start a new sign-in.",
+    )
+    CODE_EXPIRED = (
+        "CODE-02",
+        "The authorization code has expired.",
+        "Redeem the code within its 60 seconds.",
+    )
+    CODE_FOREIGN_CLIENT = (
+        "CODE-03",
+        "The authorization code was issued to another client.",
+        "Redeem it as the client that asked.",
+    )
+    CODE_REDIRECT_URI_DIFFERS = (
+        "CODE-04",
+        "The redirect URI is not the one of the authorization request.",
+        "Send the same redirect_uri again, or none.",
+    )
+    REFRESH_UNKNOWN = ("RT-10", "The refresh token is not known, or is damaged.", "Sign in again.")
+    REFRESH_REUSED = (
+        "RT-02",
+        "A refresh token was used again after its successor; the family is revoked.",
+        "Sign in again.",
+    )
+    REFRESH_FOREIGN_CLIENT = (
+        "RT-11",
+        "The refresh token belongs to another client.",
+        "Use it as the client that got it.",
+    )
+    REFRESH_EXPIRED = ("RT-04", "The refresh token has reached its idle or absolute limit.", "Sign in again.")
+    GRANT_REVOKED = ("RT-12", "The grant was revoked.", "Sign in again.")
+    GRANT_USER_DISABLED = (
+        "DEC-01",
+        "The user is disabled or deleted.",
+        "Enable the user, or sign in as another.",
+    )
+    GRANT_CLIENT_DISABLED = ("DEC-02", "The client of this grant is disabled.", "Enable the client.")
+    GRANT_SIGNED_OUT = ("DEC-03", "The person has signed out since.", "Sign in again.")
+    GRANT_PASSWORD_CHANGED = ("DEC-04", "The password was changed since.", "Sign in again.")
+    GRANT_CONSENT_WITHDRAWN = ("DEC-05", "The consent was withdrawn.", "Ask for consent again.")
+
+    # --- users, passwords ------------------------------------------------------------------------------
+    SIGN_IN_FAILED = ("USR-01", "The username or the password is not right.", "Check both and try again.")
+    PASSWORD_TOO_SHORT = ("USR-02", "The password is shorter than 15 characters.", "Use a longer passphrase.")
+    PASSWORD_TOO_LONG = ("USR-03", "The password is longer than 1024 bytes.", "Use a shorter passphrase.")
+    PASSWORD_COMMON = (
+        "USR-04",
+        "The password is a well-known one or easy to guess.",
+        "Use several words that do not belong together.",
+    )
+    PASSWORD_CONTEXT = (
+        "USR-05",
+        "The password is made of the username or the service's name.",
+        "Use other words.",
+    )
+
+    # --- tokens (JWS, JWT) -------------------------------------------------------------------------------
+    TOKEN_TOO_LARGE = ("TOK-20", "The token is larger than 16 kB.", "Ask the provider for fewer claims.")
+    TOKEN_NOT_COMPACT = (
+        "TOK-21",
+        "The token is not a compact JWS of three parts.",
+        "Send a JWT access token.",
+    )
+    TOKEN_ENCRYPTED = ("TOK-22", "The token is encrypted (JWE).", "Ask the provider for signed tokens.")
+    TOKEN_ENCODING = (
+        "TOK-23",
+        "A part of the token is not canonical, unpadded base64url.",
+        "Send the token as it was issued.",
+    )
+    TOKEN_JSON = (
+        "TOK-24",
+        "A part of the token is not a strict JSON object in UTF-8.",
+        "Report it to the issuer.",
+    )
+    TOKEN_ALGORITHM = (
+        "AT-04",
+        "The signature algorithm is not on the allowed list or not the key's.",
+        "Ask the issuer to sign with an allowed algorithm.",
+    )
+    TOKEN_CRIT = (
+        "TOK-25",
+        "The token names a critical extension.",
+        "No critical extension is understood here.",
+    )
+    TOKEN_KID = (
+        "TOK-26",
+        "The token's kid is missing or of the wrong type.",
+        "Ask the issuer to name the key.",
+    )
+    TOKEN_KEY_UNKNOWN = (
+        "KEY-10",
+        "No key of the issuer has the token's kid.",
+        "Check that the token comes from this issuer; a rotated key is fetched within the cool-down.",
+    )
+    TOKEN_SIGNATURE = (
+        "TOK-27",
+        "The signature does not verify.",
+        "The token was altered, or signed by somebody else.",
+    )
+    TOKEN_TYPE = (
+        "AT-01",
+        "The token is not an access token: its typ is not at+jwt.",
+        "Send the access token, not the ID token.",
+    )
+    TOKEN_IS_ID_TOKEN = ("TOK-01", "This is an ID token.", "Send the access token that came with it.")
+    TOKEN_IS_LOGOUT_TOKEN = ("TOK-02", "This is a logout token.", "Send an access token.")
+    TOKEN_IS_OPAQUE = (
+        "TOK-04",
+        "This is an opaque token, not a JWT.",
+        "Ask the provider for an audience (resource) that is your API.",
+    )
+    TOKEN_CLAIM_MISSING = (
+        "TOK-28",
+        "A required claim is missing.",
+        "Ask the issuer for RFC 9068 access tokens.",
+    )
+    TOKEN_CLAIM_TYPE = ("TOK-29", "A claim has a value of the wrong type.", "Report it to the issuer.")
+    TOKEN_ISSUER = (
+        "ISS-03",
+        "The token comes from another issuer.",
+        "Compare `issuer` with the token's iss, letter for letter.",
+    )
+    TOKEN_AUDIENCE = (
+        "AUD-03",
+        "The token is for another audience.",
+        "Ask the provider for a token whose audience is this API.",
+    )
+    TOKEN_EXPIRED = ("AT-05", "The token has expired.", "Refresh it; the log shows both clocks.")
+    TOKEN_NOT_YET_VALID = ("CLK-01", "The token is not valid yet.", "Compare the clocks; the log shows both.")
+    TOKEN_BOUND = (
+        "DPOP-10",
+        "The token is bound to a key and was sent without a proof.",
+        "Send it with its proof.",
+    )
+
+    # --- ID token, login ---------------------------------------------------------------------------------
+    ID_TOKEN_NONCE = (
+        "OID-01",
+        "The ID token's nonce is not the one of this login.",
+        "Start the login again.",
+    )
+    ID_TOKEN_AZP = (
+        "OID-02",
+        "The ID token was issued for another client.",
+        "Compare client_id with the token's azp and aud.",
+    )
+    ID_TOKEN_AT_HASH = (
+        "OID-03",
+        "The ID token does not belong to the access token.",
+        "Start the login again.",
+    )
+    ID_TOKEN_SUBJECT = ("OID-04", "The subject is not the one of the login.", "Sign in again.")
+    ID_TOKEN_AUTH_TIME = ("OID-05", "The sign-in is older than was asked.", "Sign in again.")
+    LOGIN_STATE_UNKNOWN = (
+        "CSRF-01",
+        "This login was not started in this browser, has expired or was finished already.",
+        "Start the login again, in one browser.",
+    )
+    LOGIN_ISSUER = (
+        "ISS-02",
+        "The response's iss is not the provider's issuer.",
+        "The answer came from another provider (mix-up).",
+    )
+    LOGIN_REFUSED = ("OID-06", "The provider refused the login.", "The provider's error code says why.")
+    LOGIN_RESPONSE_MALFORMED = (
+        "OID-07",
+        "The provider's answer is not a valid token response.",
+        "Report it to the provider.",
+    )
+    LOGIN_TOKEN_TYPE = (
+        "OID-08",
+        "The provider issued a token of another type than asked.",
+        "Check the client's registration.",
+    )
+    SESSION_NONE = ("SES-01", "There is no session.", "Sign in.")
+    REFRESH_FAILED = ("RT-05", "The provider did not refresh the access token.", "Sign in again.")
+
+    # --- resource server -------------------------------------------------------------------------------
+    CREDENTIALS_NONE = ("RS-01", "The request has no access token.", "Send `Authorization: Bearer <token>`.")
+    CREDENTIALS_MALFORMED = (
+        "RS-02",
+        "The Authorization header is malformed.",
+        "Send one header: `Authorization: Bearer <token>`.",
+    )
+    CREDENTIALS_REPEATED = (
+        "RS-03",
+        "The request carries more than one credential.",
+        "Send one Authorization header, and nothing in the query.",
+    )
+    SCOPE_INSUFFICIENT = (
+        "RS-04",
+        "The token lacks a scope that this operation needs.",
+        "Ask for the scope at sign-in.",
+    )
+    ROLE_INSUFFICIENT = (
+        "RS-05",
+        "The user lacks a role that this operation needs.",
+        "Give the user the role at the provider.",
+    )
+    USER_NEEDED = (
+        "RS-06",
+        "This operation needs a user; the token is a client's own.",
+        "Call with a user's token.",
+    )
+    KEYS_UNAVAILABLE = (
+        "KEY-11",
+        "The issuer's keys cannot be had now.",
+        "Check the connection to the issuer; this repairs itself.",
+    )
+
+    # --- discovery, outgoing -----------------------------------------------------------------------------
+    METADATA_ISSUER = (
+        "ISS-01",
+        "The metadata's issuer is not the configured one.",
+        "Set `issuer` to the value in the document, letter for letter.",
+    )
+    METADATA_MALFORMED = ("ISS-04", "The provider's metadata is malformed.", "Check the issuer URL.")
+    OUTGOING_FAILED = ("OUT-01", "The other server cannot be reached.", "Check the address and the network.")
+    OUTGOING_TOO_LARGE = ("OUT-02", "The other server's answer is too large.", "Check the address.")
+    OUTGOING_REDIRECT = (
+        "OUT-03",
+        "The other server answered with a redirect; redirects are never followed.",
+        "Configure the final address.",
+    )
+    OUTGOING_STATUS = ("OUT-04", "The other server answered with an error.", "The status is in the log.")
+
+    # --- start-up ----------------------------------------------------------------------------------------
+    CONFIG_UNKNOWN_KEY = ("CFG-01", "The configuration has a setting that is not known.", "Correct the name.")
+    CONFIG_VALUE = (
+        "CFG-02",
+        "A setting has a value of the wrong form.",
+        "Correct the setting that the message names.",
+    )
+    CONFIG_MISSING = ("CFG-03", "A required setting is missing.", "Add the setting that the message names.")
+    CONFIG_NOT_BUILT = (
+        "CFG-04",
+        "A setting asks for a feature that this version does not have.",
+        "Remove the setting.",
+    )
+    ISSUER_INSECURE = ("TLS-01", "The issuer is plain http away from loopback.", "Use https.")
+    SECRET_WEAK = ("SEC-01", "A secret is short, or a known placeholder.", "Make one: `proofkey secret`.")
+    STORE_UNAVAILABLE = (
+        "STO-02",
+        "The store cannot be opened or written.",
+        "Check the path and its permissions.",
+    )
+    STORE_NOT_SHARED = (
+        "STO-01",
+        "A memory store cannot serve several workers.",
+        "Use sqlite:///… for several workers.",
+    )
+    PORT_IN_USE = ("CFG-05", "The port is in use.", "Choose another port, or 0 for any free one.")
+    MASTER_KEY_WRONG = (
+        "KEY-12",
+        "The master key does not open what the store holds.",
+        "Use the master key that made the store.",
+    )
+    EXTRA_MISSING = (
+        "CFG-06",
+        "A package that this needs is not installed.",
+        "Install the extra that the message names.",
+    )
+    INTERNAL = ("SRV-01", "Something went wrong inside.", "The log has the correlation id.")
+
+
+def find(id_: str) -> Finding | None:
+    """The finding with that id, in any case; None when there is none."""
+    wanted = id_.strip().upper()
+    return next((finding for finding in Finding if finding.id == wanted), None)

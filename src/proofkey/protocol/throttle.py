@@ -1,0 +1,77 @@
+"""Throttles: two rules as pure functions, and what they ask of a store."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from proofkey.protocol.text import Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Generic cell rate: `burst` attempts at once, then one more each `period` seconds."""
+
+    name: str
+    burst: int
+    period: float
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """For failures of one account: `free` attempts, then a delay of `first` seconds that doubles up to `longest`;
+    after `most` consecutive failures every attempt waits `longest` (NIST SP 800-63B-4 §3.2.2)."""
+
+    name: str
+    free: int = 5
+    first: float = 30
+    longest: float = 3600
+    most: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """What a store keeps per rule and key: when the next attempt may come, and how many were counted."""
+
+    next_at: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The attempt must wait that many seconds (at least 1); it was not counted."""
+
+    retry_after: int
+
+
+class Throttles(Protocol):
+    """Counts attempts by rule and key, shared by all workers of one store."""
+
+    async def take(self, rule: Limit | Backoff, key: str, now: Instant) -> Refused | None:
+        """Counts one attempt *before* it is made; Refused when it must wait. Atomic per key."""
+        ...
+
+    async def reset(self, rule: Limit | Backoff, key: str) -> None:
+        """Forgets the attempts of that key (after a success)."""
+        ...
+
+
+def next_attempts(rule: Limit | Backoff, before: Attempts | None, now: float) -> Attempts | Refused:
+    """What to store for one more attempt at `now`, or Refused (nothing is stored then)."""
+    return _next_cell(rule, before, now) if isinstance(rule, Limit) else _next_failure(rule, before, now)
+
+
+def _next_cell(rule: Limit, before: Attempts | None, now: float) -> Attempts | Refused:
+    start = max(before.next_at if before else now, now)
+    ahead = start - now - rule.period * (rule.burst - 1)
+    if ahead > 0:
+        return Refused(max(1, round(ahead)))
+    return Attempts(start + rule.period, (before.count if before else 0) + 1)
+
+
+def _next_failure(rule: Backoff, before: Attempts | None, now: float) -> Attempts | Refused:
+    if before and now < before.next_at:
+        return Refused(max(1, round(before.next_at - now)))
+    count = (before.count if before else 0) + 1
+    if count > rule.most:
+        return Attempts(now + rule.longest, rule.most)
+    delay = 0.0 if count < rule.free else min(rule.first * 2 ** (count - rule.free), rule.longest)
+    return Attempts(now + delay, count)

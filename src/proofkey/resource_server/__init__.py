@@ -1,0 +1,1 @@
+"""The resource server as a role: credentials, challenges, scopes."""

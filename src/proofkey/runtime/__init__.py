@@ -1,0 +1,1 @@
+"""Where the roles meet the world: clock, entropy, settings, keys, stores, transport."""

@@ -1,0 +1,1 @@
+"""Stores: memory and SQL, behind the protocols of the roles."""

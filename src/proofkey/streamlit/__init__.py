@@ -1,0 +1,1 @@
+"""Streamlit: a guard around the app, and what a page may ask."""

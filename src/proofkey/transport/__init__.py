@@ -1,0 +1,1 @@
+"""Outgoing HTTP, behind protocol.exchange.Transport."""

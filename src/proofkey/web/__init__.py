@@ -1,0 +1,1 @@
+"""Starlette: Login and Server, endpoints, pages, strict forms, cookies."""
