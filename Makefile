@@ -36,3 +36,33 @@ check: $(STAMP)  ## Lint, types, import contracts
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 	$(BIN)/basedpyright
+
+demo: $(STAMP)   ## Provider, API and Streamlit app with two users, offline (ARGS='--no-browser')
+	@$(BIN)/proofkey demo $(ARGS)
+
+test: $(STAMP) browser $(OLDEST)/.installed  ## All tests, in a real browser too; the Streamlit face on its oldest release as well
+	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	$(OLDEST)/bin/pytest tests/streamlit -n 2 --dist loadgroup
+
+browser:         # Debian's Chromium, unless CHROMIUM names another
+	@if [ -x "$${CHROMIUM:-/usr/bin/chromium}" ]; then :; \
+	elif [ "$$(id -u)" = 0 ]; then echo "Installing Chromium"; \
+	  for try in 1 2 3; do apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null && break; sleep 5; done; \
+	  test -x /usr/bin/chromium; \
+	else echo "The browser tests need Chromium: install it, or set CHROMIUM=/path/to/it"; exit 2; fi
+
+$(OLDEST)/.installed: requirements/streamlit-oldest.txt $(STAMP)
+	@test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
+	$(BIN)/uv pip install -q --python $(OLDEST)/bin/python --require-hashes -r requirements/streamlit-oldest.txt
+	$(BIN)/uv pip install -q --python $(OLDEST)/bin/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+interop: $(STAMP) ## Certified peers from npm against our parts
+	@bash tests/interop/run.sh
+
+bench: $(STAMP)  ## Speed as ratios, measured in one run
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:           ## Remove what the targets above made
+	rm -rf $(VENV) $(OLDEST) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist tests/interop/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -473,6 +473,16 @@ class Finding(Enum):
         "Configure the final address.",
     )
     OUTGOING_STATUS = ("OUT-04", "The other server answered with an error.", "The status is in the log.")
+    OUTGOING_INSECURE = (
+        "OUT-05",
+        "The other server's address is neither https nor http on loopback.",
+        "Use https.",
+    )
+    OUTGOING_FOREIGN = (
+        "OUT-06",
+        "The address leads away from the API's origin; the token is not sent there.",
+        "Use a path below the base URL.",
+    )
 
     # --- start-up ----------------------------------------------------------------------------------------
     CONFIG_UNKNOWN_KEY = ("CFG-01", "The configuration has a setting that is not known.", "Correct the name.")
@@ -510,6 +520,12 @@ class Finding(Enum):
         "A package that this needs is not installed.",
         "Install the extra that the message names.",
     )
+    SECRET_FILE_UNREADABLE = (
+        "CFG-07",
+        "A file that should hold a secret cannot be read.",
+        "Correct its path or permissions, or make it: `proofkey secret > FILE`.",
+    )
+    STOPPING = ("SRV-02", "The process is stopping.", "Try again; another process takes over.")
     INTERNAL = ("SRV-01", "Something went wrong inside.", "The log has the correlation id.")
 
 
