@@ -141,6 +141,20 @@ class NoLocation(OAuthError):
     error = "invalid_request"
 
 
+class InteractionClosed(AccessDenied):
+    """A page of a flow that is over, expired or another browser's: a page, 403, and nothing happens."""
+
+
+class SignInFailed(ProofkeyError):
+    """The username or the password is not right; one text for every cause."""
+
+
+class UnsupportedTokenType(OAuthError):
+    """RFC 7009 §2.2.1."""
+
+    error = "unsupported_token_type"
+
+
 class NoCredentials(OAuthError):
     """The request to the API has no access token: 401 with a challenge without `error` (RFC 6750 §3.1)."""
 
@@ -174,8 +188,41 @@ class InsufficientScope(OAuthError):
         self.scope = scope
 
 
+class InsufficientRole(InsufficientScope):
+    """403 `insufficient_scope`: the user has none of `roles`, which the answer names as it names scopes."""
+
+    __slots__ = ("roles",)
+
+    def __init__(self, finding: Finding, *, roles: tuple[str, ...], **facts: str) -> None:
+        super().__init__(finding, **facts)
+        self.roles = roles
+
+    @property
+    def description(self) -> str:
+        return f"{self.finding.sentence[:-1]}: {' or '.join(self.roles)}."
+
+
+class UserNeeded(InsufficientScope):
+    """403 `insufficient_scope`: the token is a client's own and the operation is for people."""
+
+    public = None
+
+
+class PasswordRefused(ProofkeyError):
+    """A new password may not be taken; the person may read the finding's sentence and remedy."""
+
+
 class LoginFailed(ProofkeyError):
-    """A login at a client did not finish; the browser gets a page, never a session."""
+    """A login at a client did not finish; the browser gets a page, never a session.
+
+    `next_path` is where the person wanted to go, for the link that starts again.
+    """
+
+    __slots__ = ("next_path",)
+
+    def __init__(self, finding: Finding, *, next_path: str = "/", **facts: str) -> None:
+        super().__init__(finding, **facts)
+        self.next_path = next_path
 
 
 class RefreshFailed(ProofkeyError):

@@ -55,6 +55,26 @@ class Finding(Enum):
         "A state-changing request came from another site.",
         "Send the form from the application's own page (Origin and Sec-Fetch-Site are compared).",
     )
+    BODY_TOO_SLOW = (
+        "REQ-08",
+        "The request body did not arrive in time.",
+        "Send the whole body within 10 seconds.",
+    )
+    PATH_UNKNOWN = (
+        "REQ-09",
+        "There is nothing at this address.",
+        "Take the endpoints' addresses from the metadata document.",
+    )
+    HEADERS_TOO_LARGE = (
+        "REQ-12",
+        "The request has too many or too large headers.",
+        "Send at most 100 headers and 64 kB of them; clear the cookies of this site.",
+    )
+    SERVER_NOT_STARTED = (
+        "SRV-04",
+        "The authorization server is not started.",
+        "Run the application with its lifespan: `server.mount` adds to it.",
+    )
     THROTTLED = ("RL-01", "Too many attempts.", "Wait for the time that Retry-After names.")
     BUSY = (
         "RL-02",
@@ -65,6 +85,11 @@ class Finding(Enum):
     # --- clients ---------------------------------------------------------------------------------------
     CLIENT_UNKNOWN = ("CLI-10", "The client is not registered.", "Register it: `proofkey client add`.")
     CLIENT_DISABLED = ("CLI-11", "The client is disabled.", "Enable it, or use another client.")
+    CLIENT_TAKEN = (
+        "CLI-20",
+        "A client with this client_id is registered already.",
+        "Choose another client_id, or list the clients: `proofkey client list`.",
+    )
     CLIENT_SECRET_WRONG = (
         "CLI-12",
         "The client secret does not match.",
@@ -244,6 +269,27 @@ class Finding(Enum):
         "Start again from the application, in the browser that will finish.",
     )
 
+    HINT_INVALID = (
+        "OID-09",
+        "The id_token_hint is not an ID token of this server for this client.",
+        "Send an ID token that this server issued to the same client; it may have expired.",
+    )
+    HINT_OTHER_USER = (
+        "OID-10",
+        "Somebody else is signed in than the id_token_hint names.",
+        "Sign out first, or send the request without id_token_hint.",
+    )
+    END_SESSION_CLIENT_DIFFERS = (
+        "OPN-03",
+        "The client_id is not the client of the id_token_hint.",
+        "Send the client_id to which the ID token was issued, or none.",
+    )
+    REVOKE_NOT_POSSIBLE = (
+        "TOK-40",
+        "A client's own access token cannot be revoked; it dies with its exp.",
+        "Wait for its exp (at most ten minutes), or disable the client.",
+    )
+
     # --- codes, refresh tokens, decision -----------------------------------------------------------------
     CODE_UNKNOWN = ("CODE-10", "The authorization code is not known.", "Start a new sign-in.")
     CODE_USED = (
@@ -304,6 +350,18 @@ class Finding(Enum):
         "Use other words.",
     )
 
+    USERNAME_TAKEN = (
+        "USR-10",
+        "The username belongs to another user.",
+        "Choose another username, or delete that user first.",
+    )
+    SUBJECT_RETIRED = (
+        "USR-11",
+        "The subject belonged to a user who was deleted; it is never used again.",
+        "Give the user another `sub`, or remove the user from the configuration.",
+    )
+    USER_UNKNOWN = ("USR-12", "There is no such user.", "List the users: `proofkey user list`.")
+
     # --- tokens (JWS, JWT) -------------------------------------------------------------------------------
     TOKEN_TOO_LARGE = ("TOK-20", "The token is larger than 16 kB.", "Ask the provider for fewer claims.")
     TOKEN_NOT_COMPACT = (
@@ -354,6 +412,26 @@ class Finding(Enum):
     )
     TOKEN_IS_ID_TOKEN = ("TOK-01", "This is an ID token.", "Send the access token that came with it.")
     TOKEN_IS_LOGOUT_TOKEN = ("TOK-02", "This is a logout token.", "Send an access token.")
+    TOKEN_IS_GRAPH = (
+        "TOK-03",
+        "This is a Microsoft Graph token, not one for your API.",
+        "Ask for a scope of your own API: api://<application id>/….",
+    )
+    TOKEN_IS_REFRESH_TOKEN = (
+        "TOK-05",
+        "This is a refresh token.",
+        "Send the access token; a refresh token goes to the token endpoint only.",
+    )
+    TOKEN_IS_CLIENT_ASSERTION = (
+        "TOK-06",
+        "This is a client assertion.",
+        "Send the access token that the token endpoint gave for it.",
+    )
+    TOKEN_IS_DPOP_PROOF = (
+        "TOK-07",
+        "This is a DPoP proof.",
+        "Send it in the DPoP header, and the access token in Authorization.",
+    )
     TOKEN_IS_OPAQUE = (
         "TOK-04",
         "This is an opaque token, not a JWT.",
@@ -401,10 +479,35 @@ class Finding(Enum):
     )
     ID_TOKEN_SUBJECT = ("OID-04", "The subject is not the one of the login.", "Sign in again.")
     ID_TOKEN_AUTH_TIME = ("OID-05", "The sign-in is older than was asked.", "Sign in again.")
+    ID_TOKEN_TYPE = (
+        "TOK-30",
+        "The token is not an ID token: its typ is another one.",
+        "Check which token the provider sent as id_token.",
+    )
     LOGIN_STATE_UNKNOWN = (
         "CSRF-01",
         "This login was not started in this browser, has expired or was finished already.",
         "Start the login again, in one browser.",
+    )
+    LOGIN_EXPIRED = (
+        "CSRF-02",
+        "This login took longer than it may.",
+        "Start the login again.",
+    )
+    LOGIN_FOREIGN_BROWSER = (
+        "CSRF-03",
+        "This login was started in another browser.",
+        "Start the login again, in the browser that will finish it.",
+    )
+    LOGIN_EMBEDDED = (
+        "CSRF-04",
+        "A login was started from inside another page.",
+        "Start the login by a link or a navigation of the whole window.",
+    )
+    LOGOUT_STATE = (
+        "CSRF-05",
+        "This end of a sign-out does not belong to a sign-out of this browser.",
+        "Sign out again from the application.",
     )
     LOGIN_ISSUER = (
         "ISS-02",
@@ -509,6 +612,21 @@ class Finding(Enum):
         "A memory store cannot serve several workers.",
         "Use sqlite:///… for several workers.",
     )
+    STORE_NEWER = (
+        "STO-03",
+        "The store was made by a newer version of Proofkey.",
+        "Run the newer version, or restore the backup made before the upgrade.",
+    )
+    STORE_FOREIGN = (
+        "STO-04",
+        "The file is a database of another program.",
+        "Name a file of its own for Proofkey.",
+    )
+    STORE_CONFLICT = (
+        "STO-05",
+        "A record refers to nothing, or exists already.",
+        "This is a fault in the calling code; the log names the table.",
+    )
     PORT_IN_USE = ("CFG-05", "The port is in use.", "Choose another port, or 0 for any free one.")
     MASTER_KEY_WRONG = (
         "KEY-12",
@@ -520,12 +638,68 @@ class Finding(Enum):
         "A package that this needs is not installed.",
         "Install the extra that the message names.",
     )
+    CONFIG_FILE = (
+        "CFG-08",
+        "The configuration file cannot be read.",
+        "Correct the path, the permissions or the place that the message names.",
+    )
     SECRET_FILE_UNREADABLE = (
         "CFG-07",
         "A file that should hold a secret cannot be read.",
         "Correct its path or permissions, or make it: `proofkey secret > FILE`.",
     )
     STOPPING = ("SRV-02", "The process is stopping.", "Try again; another process takes over.")
+    # --- Streamlit -------------------------------------------------------------------------------------
+    STREAMLIT_PROTECTION_OFF = (
+        "STL-01",
+        "Streamlit's own protection against other sites is switched off.",
+        "Remove server.enableCORS = false and server.enableXsrfProtection = false.",
+    )
+    STREAMLIT_TWO_IDENTITIES = (
+        "STL-02",
+        "server.trustedUserHeaders is set, so identity would come from two places.",
+        "Remove it: the guard says who the user is.",
+    )
+    STREAMLIT_AGENT_API = (
+        "STL-03",
+        "server.enableAgentApi is on: programs with a session cookie may drive the app.",
+        "Remove it unless the app is meant for agents.",
+    )
+    STREAMLIT_BASE_PATH = (
+        "STL-04",
+        "server.baseUrlPath and the mount path do not go together.",
+        "Leave baseUrlPath out when the app is mounted under a path.",
+    )
+    STREAMLIT_NOT_GUARDED = (
+        "STL-05",
+        "`streamlit run` took this file for a page, so no guard stands in front of it.",
+        'Write `app = st.App("page.py", **protection(...))`, or start it by `uvicorn app:app`.',
+    )
+    STREAMLIT_ORIGIN = (
+        "STL-06",
+        "The websocket's Origin is missing or is not the configured public URL.",
+        "Open the app at its public_url, letter for letter, or correct public_url.",
+    )
+    STREAMLIT_FORMAT = (
+        "STL-07",
+        "This Streamlit reads its identity cookie in another way than expected; trusted headers carry it now.",
+        "Update proofkey.",
+    )
+    STREAMLIT_UPLOAD_FOREIGN = (
+        "STL-08",
+        "The upload is for a page of another session.",
+        "Reload the page.",
+    )
+    STREAMLIT_NO_GUARD = (
+        "STL-09",
+        "No guard runs in this process, so nobody knows who the user is.",
+        "Start the app through protect(...); in tests, call as_user(at, ...) first.",
+    )
+    API_NOT_ALLOWED = (
+        "STL-10",
+        "The access token is not sent to this address.",
+        "Name the API as [login] api_url, or in protect(api_urls=[...]).",
+    )
     INTERNAL = ("SRV-01", "Something went wrong inside.", "The log has the correlation id.")
 
 

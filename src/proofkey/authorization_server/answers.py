@@ -4,9 +4,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from proofkey.authorization_server.records import AuditEvent
+from proofkey.errors import ProofkeyError
 from proofkey.protocol.text import Secret
 
 PageName = Literal["login", "consent", "error", "logout", "logged-out"]
+
+
+Told = AuditEvent | ProofkeyError | None
+"""For the log: what happened, or why a refusal was answered with a page or a redirect."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Browser:
+    """What a request brings of the browser: its cookies of this server, and the peer's address.
+
+    `interactions` holds the browser secrets by the short public name of their flow.
+    """
+
+    sign_in: Secret | None = None
+    interactions: Mapping[str, Secret] = field(default_factory=dict[str, Secret])
+    peer: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +48,7 @@ class Redirect:
 
     url: str
     cookies: Cookies = NO_COOKIES
+    told: Told = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +61,7 @@ class Page:
     form_targets: tuple[str, ...] = ()
     cookies: Cookies = NO_COOKIES
     retry_after: int | None = None
+    told: Told = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +72,7 @@ class Json:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     no_store: bool = True
+    told: Told = field(default=None, repr=False, compare=False)
 
 
 Answer = Redirect | Page | Json

@@ -22,7 +22,7 @@ from proofkey.protocol.throttle import Throttles
 class Clients(Protocol):
     async def find_client(self, client_id: ClientId) -> ClientRegistration | None: ...
 
-    async def put_client(self, client: ClientRegistration, now: Instant) -> None:
+    async def put_client(self, client: ClientRegistration, now: Instant, event: AuditEvent | None = None) -> None:
         """Inserts or replaces by client_id."""
         ...
 
@@ -30,6 +30,10 @@ class Clients(Protocol):
 
     async def disable_client(self, client_id: ClientId, now: Instant, event: AuditEvent) -> bool:
         """Disables it; False when there is none. Its grants stop at once, by the decision function."""
+        ...
+
+    async def enable_client(self, client_id: ClientId, now: Instant, event: AuditEvent) -> bool:
+        """Undoes `disable_client`; False when there is none."""
         ...
 
 
@@ -40,7 +44,7 @@ class Users(Protocol):
         """By the username as it was normalised at creation."""
         ...
 
-    async def put_user(self, user: User, now: Instant) -> None:
+    async def put_user(self, user: User, now: Instant, event: AuditEvent | None = None) -> None:
         """Inserts or replaces by sub. Raises: ConfigurationError when the username belongs to another sub."""
         ...
 
@@ -56,6 +60,10 @@ class Users(Protocol):
 
     async def disable_user(self, sub: Subject, now: Instant, event: AuditEvent) -> bool:
         """Ends sign-ins and refresh families in the same transaction."""
+        ...
+
+    async def enable_user(self, sub: Subject, now: Instant, event: AuditEvent) -> bool:
+        """Undoes `disable_user`; what that ended stays ended. False when there is none."""
         ...
 
     async def delete_user(self, sub: Subject, now: Instant, event: AuditEvent) -> bool:
@@ -74,6 +82,11 @@ class SignIns(Protocol):
 
     async def touch_sign_in(self, sid: str, now: Instant) -> None:
         """Moves `seen_at` forward, never back."""
+        ...
+
+    async def renew_sign_in(self, sid: str, digest: str, auth_time: Instant, event: AuditEvent) -> bool:
+        """The same person signed in again in this browser: the row of a live `sid` takes the digest of a new
+        handle (the old handle is dead from then on), `auth_time` and `seen_at`. False when it has ended."""
         ...
 
     async def end_sign_in(self, sid: str, now: Instant, event: AuditEvent) -> bool:

@@ -1,10 +1,40 @@
 """The messages of RFC 6749, OpenID Connect Core and RFC 8707 as values, and how they are read from parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlencode
 
-from proofkey.protocol.text import ClientId, Issuer, Secret
+from proofkey.errors import (
+    InvalidRequest,
+    InvalidScope,
+    InvalidTarget,
+    LoginFailed,
+    NoLocation,
+    RequestNotSupported,
+    RequestUriNotSupported,
+    UnsupportedGrantType,
+    UnsupportedResponseType,
+)
+from proofkey.findings import Finding
+from proofkey.protocol.json_strict import parse_object
+from proofkey.protocol.scope import format_scope, parse_scope
+from proofkey.protocol.text import ClientId, Issuer, Pairs, Secret, single
+
+_MAY_REPEAT: Final = frozenset({"resource"})
+_PROMPTS: Final = frozenset({"none", "login", "consent", "select_account", "create"})
+_MAX_NONCE: Final = 512
+_MAX_EXPIRES_IN: Final = 10 * 365 * 86400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedirectTarget:
+    """Where an authorization request's answer would go, before client and URI are proven."""
+
+    client_id: ClientId
+    redirect_uri: str
+    state: str | None
+    """None also when it was sent twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,3 +111,269 @@ class TokenResponse:
     id_token: Secret | None = None
     scope: tuple[str, ...] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+
+
+def parse_redirect_target(pairs: Pairs) -> RedirectTarget:
+    """The three parameters that decide how every later refusal is answered (RFC 6749 §4.1.2.1).
+
+    Raises: NoLocation when client_id or redirect_uri is missing or repeated.
+    """
+    found: dict[str, list[str]] = {"client_id": [], "redirect_uri": [], "state": []}
+    for name, value in pairs:
+        if name in found:
+            found[name].append(value)
+    for name in ("client_id", "redirect_uri"):
+        if len(found[name]) > 1:
+            raise NoLocation(Finding.PARAMETER_REPEATED, parameter=name)
+    if found["client_id"] in ([], [""]):
+        raise NoLocation(Finding.PARAMETER_MISSING, parameter="client_id")
+    if found["redirect_uri"] in ([], [""]):
+        raise NoLocation(Finding.REDIRECT_URI_MISSING)
+    state = found["state"][0] if len(found["state"]) == 1 else ""
+    return RedirectTarget(
+        client_id=ClientId(found["client_id"][0]), redirect_uri=found["redirect_uri"][0], state=state or None
+    )
+
+
+def parse_authorization_request(pairs: Pairs) -> AuthorizationRequest:
+    """RFC 6749 §4.1.1, OIDC Core §3.1.2.1, RFC 7636 §4.3, RFC 8707 §2. Unknown parameters are ignored.
+
+    Call `parse_redirect_target` and prove client and redirect URI first: all but NoLocation may be redirected.
+    Raises: NoLocation, InvalidRequest, UnsupportedResponseType, InvalidScope, InvalidTarget, RequestNotSupported,
+    RequestUriNotSupported.
+    """
+    target = parse_redirect_target(pairs)
+    sent = single(pairs, may_repeat=_MAY_REPEAT)
+    _check_offered(sent)
+    return AuthorizationRequest(
+        client_id=target.client_id,
+        redirect_uri=target.redirect_uri,
+        scope=parse_scope(sent.get("scope", "")),
+        state=sent.get("state"),
+        nonce=_parse_nonce(sent.get("nonce")),
+        code_challenge=sent.get("code_challenge"),
+        code_challenge_method=sent.get("code_challenge_method"),
+        resource=parse_resources(pairs),
+        prompt=_parse_prompt(sent.get("prompt", "")),
+        max_age=_parse_max_age(sent.get("max_age")),
+        login_hint=sent.get("login_hint"),
+        id_token_hint=sent.get("id_token_hint"),
+        acr_values=tuple(sent.get("acr_values", "").split()),
+        ui_locales=tuple(sent.get("ui_locales", "").split()),
+    )
+
+
+def build_authorization_request_url(endpoint: str, request: AuthorizationRequest) -> str:
+    """The endpoint's URL, its own query kept, with the request's parameters (RFC 6749 §3.1, §4.1.1)."""
+    optional: tuple[tuple[str, str | None], ...] = (
+        ("response_mode", None if request.response_mode == "query" else request.response_mode),
+        ("scope", format_scope(request.scope)),
+        ("state", request.state),
+        ("nonce", request.nonce),
+        ("code_challenge", request.code_challenge),
+        ("code_challenge_method", request.code_challenge_method),
+        ("prompt", " ".join(sorted(request.prompt))),
+        ("max_age", None if request.max_age is None else str(request.max_age)),
+        ("login_hint", request.login_hint),
+        ("id_token_hint", request.id_token_hint),
+        ("acr_values", " ".join(request.acr_values)),
+        ("ui_locales", " ".join(request.ui_locales)),
+    )
+    return _with_query(
+        endpoint,
+        (
+            ("response_type", request.response_type),
+            ("client_id", request.client_id),
+            ("redirect_uri", request.redirect_uri),
+            *((name, value) for name, value in optional if value),
+            *(("resource", resource) for resource in request.resource),
+        ),
+    )
+
+
+def authorization_response_url(redirect_uri: str, response: AuthorizationResponse) -> str:
+    """The redirect URI, its query kept, with code or error, state and iss (RFC 6749 §4.1.2, RFC 9207 §2)."""
+    parameters: tuple[tuple[str, str | None], ...] = (
+        ("code", None if response.code is None else response.code.reveal()),
+        ("error", response.error),
+        ("error_description", response.error_description),
+        ("state", response.state),
+        ("iss", response.iss),
+    )
+    return _with_query(redirect_uri, ((name, value) for name, value in parameters if value is not None))
+
+
+def parse_authorization_response(pairs: Pairs) -> AuthorizationResponse:
+    """RFC 6749 §4.1.2, RFC 9207 §2; unknown parameters are ignored. Neither state nor iss is compared here.
+
+    Raises: LoginFailed when a parameter is repeated, or there is not exactly one of code and error.
+    """
+    try:
+        sent = single(pairs)
+    except InvalidRequest as error:
+        raise LoginFailed(error.finding, **error.facts) from error
+    code, error_code = sent.get("code"), sent.get("error")
+    if (code is None) == (error_code is None):
+        raise LoginFailed(Finding.LOGIN_RESPONSE_MALFORMED, why="neither or both of code and error")
+    iss = sent.get("iss")
+    return AuthorizationResponse(
+        iss=None if iss is None else Issuer(iss),
+        state=sent.get("state"),
+        code=None if code is None else Secret(code),
+        error=error_code,
+        error_description=sent.get("error_description"),
+    )
+
+
+def parse_token_request(pairs: Pairs) -> TokenRequest:
+    """RFC 6749 §4.1.3, §4.4.2, §6; RFC 7636 §4.5; RFC 8707 §2.2. Unknown parameters are ignored.
+
+    Raises: InvalidRequest, UnsupportedGrantType, InvalidScope, InvalidTarget.
+    """
+    sent = single(pairs, may_repeat=_MAY_REPEAT)
+    grant_type = _required(sent, "grant_type")
+    resource = parse_resources(pairs)
+    scope = parse_scope(sent["scope"]) if "scope" in sent else None
+    match grant_type:
+        case "authorization_code":
+            verifier = sent.get("code_verifier")
+            return CodeRequest(
+                code=Secret(_required(sent, "code")),
+                redirect_uri=sent.get("redirect_uri"),
+                code_verifier=None if verifier is None else Secret(verifier),
+                resource=resource,
+            )
+        case "refresh_token":
+            token = Secret(_required(sent, "refresh_token"))
+            return RefreshRequest(refresh_token=token, scope=scope, resource=resource)
+        case "client_credentials":
+            return ClientCredentialsRequest(scope=scope, resource=resource)
+        case _:
+            raise UnsupportedGrantType(Finding.GRANT_TYPE_UNKNOWN, grant_type=grant_type[:64])
+
+
+def parse_resources(pairs: Pairs) -> tuple[str, ...]:
+    """The `resource` parameters, each once: absolute URIs without fragment (RFC 8707 §2).
+
+    Raises: InvalidTarget.
+    """
+    resources = tuple(dict.fromkeys(value for name, value in pairs if name == "resource" and value))
+    for resource in resources:
+        scheme, colon, rest = resource.partition(":")
+        plain = resource.isascii() and resource.isprintable() and " " not in resource
+        if not (plain and colon and rest and scheme[:1].isalpha()) or "#" in resource or len(resource) > 2048:
+            raise InvalidTarget(Finding.RESOURCE_MALFORMED, resource=resource[:200])
+    return resources
+
+
+def token_response_document(response: TokenResponse) -> dict[str, Any]:
+    """The JSON members of a token response, absent ones left out (RFC 6749 §5.1)."""
+    document: dict[str, Any] = {
+        **response.extra,
+        "access_token": response.access_token.reveal(),
+        "token_type": response.token_type,
+    }
+    if response.expires_in is not None:
+        document["expires_in"] = response.expires_in
+    if response.refresh_token is not None:
+        document["refresh_token"] = response.refresh_token.reveal()
+    if response.id_token is not None:
+        document["id_token"] = response.id_token.reveal()
+    if response.scope is not None:
+        document["scope"] = format_scope(response.scope)
+    return document
+
+
+def parse_token_response(body: bytes) -> TokenResponse:
+    """RFC 6749 §5.1: unknown members go to `extra`; null counts as absent. The caller judges `token_type`.
+
+    Raises: LoginFailed.
+    """
+    try:
+        members = {name: value for name, value in parse_object(body).items() if value is not None}
+        access_token = _text(members, "access_token")
+        token_type = _text(members, "token_type")
+        if access_token is None or token_type is None:
+            raise ValueError("access_token or token_type is missing")
+        scope = members.pop("scope", None)
+        refresh_token, id_token = _text(members, "refresh_token"), _text(members, "id_token")
+        return TokenResponse(
+            access_token=Secret(access_token),
+            token_type=token_type,
+            expires_in=_seconds(members.pop("expires_in", None)),
+            refresh_token=None if refresh_token is None else Secret(refresh_token),
+            id_token=None if id_token is None else Secret(id_token),
+            scope=None if scope is None else _scope(scope),
+            extra=members,
+        )
+    except (ValueError, InvalidScope) as error:
+        why = str(error) if type(error) is ValueError else type(error).__name__
+        raise LoginFailed(Finding.LOGIN_RESPONSE_MALFORMED, why=why) from error
+
+
+def _check_offered(sent: Mapping[str, str]) -> None:
+    if "request" in sent:
+        raise RequestNotSupported(Finding.REQUEST_OBJECT_UNSUPPORTED)
+    if "request_uri" in sent:
+        raise RequestUriNotSupported(Finding.REQUEST_OBJECT_UNSUPPORTED)
+    response_type = _required(sent, "response_type")
+    if response_type != "code":
+        raise UnsupportedResponseType(Finding.RESPONSE_TYPE_WRONG, response_type=response_type[:64])
+    response_mode = sent.get("response_mode", "query")
+    if response_mode != "query":
+        raise InvalidRequest(Finding.RESPONSE_MODE_WRONG, response_mode=response_mode[:64])
+
+
+def _required(sent: Mapping[str, str], name: str) -> str:
+    value = sent.get(name)
+    if value is None:
+        raise InvalidRequest(Finding.PARAMETER_MISSING, parameter=name)
+    return value
+
+
+def _parse_nonce(nonce: str | None) -> str | None:
+    if nonce is not None and len(nonce) > _MAX_NONCE:
+        raise InvalidRequest(Finding.PARAMETER_MALFORMED, parameter="nonce")
+    return nonce
+
+
+def _parse_prompt(text: str) -> frozenset[str]:
+    """Known values; others are ignored (OIDC Core §3.1.2.1)."""
+    prompt = _PROMPTS.intersection(text.split(" "))
+    if "none" in prompt and len(text.split()) > 1:
+        raise InvalidRequest(Finding.PROMPT_CONFLICT)
+    return prompt
+
+
+def _parse_max_age(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10):
+        raise InvalidRequest(Finding.PARAMETER_MALFORMED, parameter="max_age")
+    return int(text)
+
+
+def _with_query(url: str, pairs: Iterable[tuple[str, str]]) -> str:
+    query = urlencode(tuple(pairs))
+    return f"{url}{'&' if '?' in url else '?'}{query}"
+
+
+def _text(members: dict[str, Any], name: str) -> str | None:
+    value: object = members.pop(name, None)
+    if value is not None and not (isinstance(value, str) and value):
+        raise ValueError(f"{name} is no string")
+    return value
+
+
+def _scope(value: object) -> tuple[str, ...]:
+    if not isinstance(value, str):
+        raise ValueError("scope is no string")
+    return parse_scope(value)
+
+
+def _seconds(value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MAX_EXPIRES_IN:
+        raise ValueError("expires_in is no number of seconds")
+    return int(value)

@@ -9,6 +9,7 @@ ApplicationType = Literal["web", "native"]
 AuthMethod = Literal["none", "client_secret_basic", "client_secret_post"]
 
 AUTH_METHODS: tuple[AuthMethod, ...] = ("client_secret_basic", "client_secret_post", "none")
+APPLICATION_TYPES: tuple[ApplicationType, ...] = ("web", "native")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

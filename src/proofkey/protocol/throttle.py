@@ -59,6 +59,12 @@ def next_attempts(rule: Limit | Backoff, before: Attempts | None, now: float) ->
     return _next_cell(rule, before, now) if isinstance(rule, Limit) else _next_failure(rule, before, now)
 
 
+def forget_at(rule: Limit | Backoff, attempts: Attempts) -> float:
+    """When a store may forget them: a limit's once the next attempt is free, an account's failures a day's worth of
+    longest delays later, so that nobody gains by waiting."""
+    return attempts.next_at if isinstance(rule, Limit) else attempts.next_at + 24 * rule.longest
+
+
 def _next_cell(rule: Limit, before: Attempts | None, now: float) -> Attempts | Refused:
     start = max(before.next_at if before else now, now)
     ahead = start - now - rule.period * (rule.burst - 1)

@@ -2,10 +2,15 @@
 
 import os
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
+from proofkey.errors import ConfigurationError
+from proofkey.findings import Finding
 from proofkey.protocol.text import Instant
+from proofkey.protocol.uri import is_loopback_host
+from proofkey.runtime.events import emit
 
 CLOCK_FILE: Final = "PROOFKEY_ALLOW_INSECURE_CLOCK_FILE"
 """Names a file that holds a number of seconds added to every clock of the process; re-read when it changes."""
@@ -36,18 +41,19 @@ class SystemClock:
 class ShiftedClock:
     """The machine's clocks plus what a file says: for tests and demonstrations on loopback only."""
 
-    __slots__ = ("_path", "_seen", "_shift")
+    __slots__ = ("_highest", "_path", "_seen", "_shift")
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._seen: tuple[int, int] | None = None
-        self._shift = 0.0
+        self._shift = self._highest = 0.0
 
     def now(self) -> Instant:
         return Instant(int(time.time() + self._read()))
 
     def monotonic(self) -> float:
-        return time.monotonic() + self._read()
+        self._highest = max(self._highest, self._read())
+        return time.monotonic() + self._highest
 
     def _read(self) -> float:
         try:
@@ -64,4 +70,20 @@ class ShiftedClock:
 def system_clock() -> Clock:
     """The process's clock: shifted when `PROOFKEY_ALLOW_INSECURE_CLOCK_FILE` names a file."""
     path = os.environ.get(CLOCK_FILE)
-    return ShiftedClock(Path(path)) if path else SystemClock()
+    if not path:
+        return SystemClock()
+    emit("clock.shifted", level="warning", file=path)
+    return ShiftedClock(Path(path))
+
+
+def check_clock_file(hosts: Iterable[str], environ: Mapping[str, str] = os.environ) -> None:
+    """`hosts` are the addresses that the process binds.
+
+    Raises: ConfigurationError when the clock would be shifted and a host is not loopback.
+    """
+    if not environ.get(CLOCK_FILE):
+        return
+    for host in hosts:
+        if not is_loopback_host(f"[{host}]" if ":" in host and not host.startswith("[") else host):
+            why = "allowed only while everything is bound to loopback"
+            raise ConfigurationError(Finding.CONFIG_VALUE, key=CLOCK_FILE, host=host, reason=why)

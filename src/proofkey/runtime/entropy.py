@@ -10,3 +10,8 @@ Entropy = Callable[[], str]
 def system_entropy() -> str:
     """From the operating system."""
     return secrets.token_urlsafe(32)
+
+
+def system_bytes(count: int) -> bytes:
+    """So many random bytes from the operating system."""
+    return secrets.token_bytes(count)

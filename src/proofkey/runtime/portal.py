@@ -5,14 +5,17 @@ import atexit
 import os
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError
-from typing import Any, ClassVar, TypeVar, TypeVarTuple, Unpack
+from concurrent.futures import CancelledError, Future
+from typing import Any, ClassVar, Final, TypeVar, TypeVarTuple, Unpack
 
 from proofkey.errors import Unavailable
 from proofkey.findings import Finding
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+_LOOK: Final = 1.0
+"""Seconds after which a waiting caller looks whether the loop is still there."""
 
 
 class Portal:
@@ -51,13 +54,13 @@ class Portal:
             portal._loop.call_soon_threadsafe(portal._loop.stop)
             thread.join(timeout=2)
 
-    def call(self, function: Callable[[Unpack[Ts]], Coroutine[Any, Any, T]], *args: Unpack[Ts]) -> T:
+    def call(self, function: Callable[[Unpack[Ts]], Coroutine[Any, Any, T]], *args: *Ts) -> T:
         """Runs `await function(*args)` on the loop and waits; context variables go along.
 
         Raises: whatever the function raises; RuntimeError when the caller is the loop itself (it would wait for
         itself); Unavailable when the loop is stopping.
         """
-        if threading.get_ident() == getattr(self._loop, "_thread_id", None):
+        if asyncio._get_running_loop() is self._loop:
             raise RuntimeError("the portal was called on its own event loop: await the function instead")
         if self._loop.is_closed():
             raise Unavailable(Finding.STOPPING)
@@ -68,12 +71,22 @@ class Portal:
             coroutine.close()
             raise Unavailable(Finding.STOPPING) from error
         try:
-            return future.result()
+            return self._wait(future)
         except CancelledError as error:
             raise Unavailable(Finding.STOPPING) from error
         except BaseException:
-            future.cancel()  # the waiting thread was interrupted; after a failure of the function this does nothing
+            future.cancel()  # when the waiting thread was interrupted; after a failure this does nothing
             raise
+
+    def _wait(self, future: Future[T]) -> T:
+        while True:
+            try:
+                return future.result(timeout=_LOOK)
+            except TimeoutError:
+                if future.done():
+                    return future.result()  # the function's own TimeoutError, or finished meanwhile
+                if self._loop.is_closed():
+                    raise Unavailable(Finding.STOPPING) from None
 
 
 def portal_of_running_loop() -> Portal:

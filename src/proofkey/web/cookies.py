@@ -32,9 +32,7 @@ class CookieJar:
     def __init__(self, public_url: str, purpose: str) -> None:
         url = urlsplit(public_url)
         self._secure = url.scheme == "https"
-        self.name: Final = (
-            f"__Host-proofkey-{purpose}" if self._secure else f"proofkey-{purpose}-{url.port or 80}"
-        )
+        self.name: Final = f"__Host-proofkey-{purpose}" if self._secure else f"proofkey-{purpose}-{url.port or 80}"
 
     def name_of(self, suffix: str = "") -> str:
         """The cookie's name; with a suffix, of the cookie of that flow."""

@@ -4,6 +4,7 @@ Frameworks' form parsers take the last of a repeated parameter, accept multipart
 request is a sequence of pairs in the order of arrival, or it is refused.
 """
 
+from contextlib import aclosing
 from typing import Final
 
 import anyio
@@ -58,10 +59,11 @@ async def read_body(request: Request, *, limit: int = MAX_BODY, seconds: float =
     body = bytearray()
     try:
         with anyio.fail_after(seconds):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > limit:
-                    raise InvalidRequest(Finding.BODY_TOO_LARGE)
+            async with aclosing(request.stream()) as stream:
+                async for chunk in stream:
+                    body += chunk
+                    if len(body) > limit:
+                        raise InvalidRequest(Finding.BODY_TOO_LARGE)
     except TimeoutError:
         raise InvalidRequest(Finding.BODY_TOO_SLOW) from None
     except ClientDisconnect:
@@ -70,7 +72,7 @@ async def read_body(request: Request, *, limit: int = MAX_BODY, seconds: float =
 
 
 def parse_pairs(data: bytes) -> Pairs:
-    """WHATWG URL §5.1, strictly: only `&` separates, each `%` is followed by two hexadecimal digits, UTF-8, no NUL.
+    """WHATWG URL §5.1, strictly: only `&` separates, two hexadecimal digits follow each `%`, UTF-8, no NUL.
 
     Raises: InvalidRequest.
     """

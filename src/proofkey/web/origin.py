@@ -9,9 +9,9 @@ from proofkey.findings import Finding
 def check_same_site(headers: Headers, public_origin: str) -> None:
     """The request comes from a page of our own, or from no page at all.
 
-    Browsers name the initiator in Sec-Fetch-Site and in Origin. Under `Referrer-Policy: no-referrer`, which our pages
-    have, a browser's own form sends `Origin: null` (Fetch §3.2), so `null` counts only beside Sec-Fetch-Site.
-    A program sends neither; it holds no one else's cookies.
+    Browsers name the initiator in Sec-Fetch-Site and in Origin. Under `Referrer-Policy: no-referrer`, which our
+    pages have, a browser's own form sends `Origin: null` (Fetch §3.2), so `null` counts only beside
+    Sec-Fetch-Site. A program sends neither; it holds no one else's cookies.
 
     Raises: AccessDenied (CROSS_SITE).
     """

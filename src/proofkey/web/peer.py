@@ -16,7 +16,7 @@ Address = IPv4Address | IPv6Address
 
 
 class TrustedProxies:
-    """The networks whose X-Forwarded-For is believed. None by default; `X-Forwarded-Host` and `-Proto` never are."""
+    """The networks whose X-Forwarded-For is believed; none by default. X-Forwarded-Host and -Proto never are."""
 
     __slots__ = ("_networks",)
 

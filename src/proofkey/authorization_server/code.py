@@ -1,0 +1,75 @@
+"""Authorization codes: one row holds code, refresh family and grant, and what is sent back to the client."""
+
+from proofkey.authorization_server.answers import NO_COOKIES, Cookies, Redirect
+from proofkey.authorization_server.authorize import Asked, Issue
+from proofkey.authorization_server.consent import refresh_seconds
+from proofkey.authorization_server.records import AuditEvent, Authorization
+from proofkey.authorization_server.role import AuthorizationServer
+from proofkey.errors import OAuthError
+from proofkey.protocol.messages import AuthorizationResponse, authorization_response_url
+from proofkey.protocol.text import Instant, Secret
+
+
+async def issue_code(
+    server: AuthorizationServer, asked: Asked, step: Issue, now: Instant, cookies: Cookies = NO_COOKIES
+) -> Redirect:
+    """RFC 6749 §4.1.2: a code of 256 bits, stored as its digest, and the way back with `iss` (RFC 9207 §2)."""
+    code = Secret(server.entropy())
+    authorization = build_authorization(server, asked, step, code, now)
+    event = AuditEvent(
+        at=now,
+        name="code.issued",
+        sub=step.sign_in.sub,
+        client_id=asked.client.client_id,
+        detail={"authorization": authorization.id[:8], "scope": " ".join(authorization.scope)},
+    )
+    await server.store.insert_authorization(authorization, event)
+    response = AuthorizationResponse(iss=server.policy.issuer, state=asked.request.state, code=code)
+    url = authorization_response_url(asked.request.redirect_uri, response)
+    return Redirect(url=url, cookies=cookies, told=event)
+
+
+def redirect_error(
+    server: AuthorizationServer,
+    redirect_uri: str,
+    state: str | None,
+    error: OAuthError,
+    cookies: Cookies = NO_COOKIES,
+) -> Redirect:
+    """RFC 6749 §4.1.2.1, RFC 9207 §2, to a redirect URI that was proven."""
+    response = AuthorizationResponse(
+        iss=server.policy.issuer, state=state, error=error.error, error_description=error.description
+    )
+    return Redirect(url=authorization_response_url(redirect_uri, response), cookies=cookies, told=error)
+
+
+def build_authorization(
+    server: AuthorizationServer, asked: Asked, step: Issue, code: Secret, now: Instant
+) -> Authorization:
+    """The row. The refresh family gets its limits only when `offline_access` was granted: its person consented to
+    it for this client, or the client is a first-party one (`skip_consent`); that is our condition under
+    OIDC Core §11."""
+    lifetimes, request = server.policy.lifetimes, asked.request
+    code_expires_at = Instant(now + lifetimes.code)
+    idle = absolute = None
+    if "offline_access" in step.scope:
+        absolute = Instant(now + refresh_seconds(asked.client, server.policy))
+        idle = Instant(min(now + lifetimes.refresh_idle, absolute))
+    return Authorization(
+        id=server.entropy(),
+        client_id=asked.client.client_id,
+        sub=step.sign_in.sub,
+        sid=step.sign_in.sid,
+        scope=step.scope,
+        resource=asked.resource,
+        nonce=request.nonce,
+        auth_time=step.sign_in.auth_time,
+        code_digest=code.digest(),
+        code_challenge=request.code_challenge,
+        redirect_uri=request.redirect_uri,
+        code_expires_at=code_expires_at,
+        refresh_idle_expires_at=idle,
+        refresh_absolute_expires_at=absolute,
+        created_at=now,
+        expires_at=server.policy.purge_at(idle or code_expires_at),
+    )

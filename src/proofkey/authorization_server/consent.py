@@ -1,0 +1,49 @@
+"""Consent: what a person allowed a client, and when they must be asked."""
+
+from proofkey.authorization_server.policy import Policy
+from proofkey.authorization_server.records import AuditEvent, Consent
+from proofkey.protocol.registration import ClientRegistration
+from proofkey.protocol.text import Instant, Subject
+
+
+def covers(consent: Consent | None, scope: tuple[str, ...], resource: tuple[str, ...]) -> bool:
+    """True when all of it was allowed before."""
+    return consent is not None and consent.scope.issuperset(scope) and consent.resource.issuperset(resource)
+
+
+def is_consent_needed(
+    client: ClientRegistration,
+    consent: Consent | None,
+    scope: tuple[str, ...],
+    resource: tuple[str, ...],
+    prompt: frozenset[str],
+) -> bool:
+    """OIDC Core §3.1.2.4. First-party clients (`skip_consent`) are asked only by prompt=consent; confidential
+    ones until they have what they ask for; public ones every time, since anybody can pose as one
+    (OAuth 2.1 §7.3)."""
+    if "consent" in prompt:
+        return True
+    if client.skip_consent:
+        return False
+    return client.is_public or not covers(consent, scope, resource)
+
+
+def build_consent(
+    sub: Subject, client: ClientRegistration, scope: tuple[str, ...], resource: tuple[str, ...], now: Instant
+) -> tuple[Consent, AuditEvent]:
+    """What the person has just allowed, and the event that says so."""
+    consent = Consent(
+        sub=sub,
+        client_id=client.client_id,
+        scope=frozenset(scope),
+        resource=frozenset(resource),
+        granted_at=now,
+    )
+    detail = {"scope": " ".join(scope), "resource": " ".join(resource)}
+    return consent, AuditEvent(at=now, name="consent.given", sub=sub, client_id=client.client_id, detail=detail)
+
+
+def refresh_seconds(client: ClientRegistration, policy: Policy) -> int:
+    """How long `offline_access` lasts at most."""
+    lifetimes = policy.lifetimes
+    return lifetimes.refresh_absolute_public if client.is_public else lifetimes.refresh_absolute

@@ -1,0 +1,69 @@
+"""The one decision: may what was granted still act? Code, refresh, sign-in and UserInfo all ask here."""
+
+from proofkey.authorization_server.records import Authorization, Consent, SignIn, SignInStanding, Standing, User
+from proofkey.errors import InvalidGrant
+from proofkey.findings import Finding
+from proofkey.protocol.registration import ClientRegistration
+from proofkey.protocol.text import Instant
+
+
+def check_may_act(standing: Standing | SignInStanding, now: Instant) -> None:
+    """A grant acts only while it, its client, its user, its consent and its sign-in stand; a sign-in only while
+    it and its user do (RFC 9700 §4.14.2; ASVS 7.4).
+
+    A new way in adds a case here and a row to the matrix test, never a check of its own.
+    Raises: InvalidGrant with the finding that says why.
+    """
+    match standing:
+        case SignInStanding(sign_in=sign_in, user=user):
+            _check_sign_in(sign_in)
+            _check_user(user, sign_in.auth_time)
+            _check_not_over(sign_in, now)
+        case Standing(authorization=authorization):
+            if authorization.revoked_at is not None:
+                raise InvalidGrant(Finding.GRANT_REVOKED)
+            _check_client(standing.client)
+            if authorization.sub is not None:
+                _check_user(standing.user, authorization.auth_time or authorization.created_at)
+                _check_consent(standing.consent, standing.client, authorization)
+                if not _outlives_the_sign_in(authorization):
+                    _check_sign_in(standing.sign_in)
+
+
+def _check_client(client: ClientRegistration | None) -> None:
+    if client is None or client.disabled:
+        raise InvalidGrant(Finding.GRANT_CLIENT_DISABLED)
+
+
+def _check_user(user: User | None, since: Instant) -> None:
+    if user is None or user.disabled:
+        raise InvalidGrant(Finding.GRANT_USER_DISABLED)
+    if user.password_changed_at > since:
+        raise InvalidGrant(Finding.GRANT_PASSWORD_CHANGED)
+
+
+def _check_consent(
+    consent: Consent | None, client: ClientRegistration | None, authorization: Authorization
+) -> None:
+    if client is not None and client.skip_consent:
+        return
+    if consent is None or not consent.scope.issuperset(authorization.scope):
+        raise InvalidGrant(Finding.GRANT_CONSENT_WITHDRAWN)
+    if not consent.resource.issuperset(authorization.resource):
+        raise InvalidGrant(Finding.GRANT_CONSENT_WITHDRAWN)
+
+
+def _outlives_the_sign_in(authorization: Authorization) -> bool:
+    """`offline_access` says so (OIDC Core §11), but not for a code that was never redeemed."""
+    return "offline_access" in authorization.scope and authorization.code_used_at is not None
+
+
+def _check_sign_in(sign_in: SignIn | None) -> None:
+    """A missing row was purged after its end, and whatever it took along is revoked in its own row."""
+    if sign_in is not None and sign_in.ended_at is not None:
+        raise InvalidGrant(Finding.GRANT_SIGNED_OUT)
+
+
+def _check_not_over(sign_in: SignIn, now: Instant) -> None:
+    if now >= sign_in.absolute_expires_at:
+        raise InvalidGrant(Finding.GRANT_SIGNED_OUT)

@@ -1,0 +1,1 @@
+"""One file per endpoint; each reads top to bottom as its section does."""

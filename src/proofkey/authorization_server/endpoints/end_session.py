@@ -1,0 +1,128 @@
+"""The end-session endpoint (OIDC RP-Initiated Logout 1.0)."""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from proofkey.authorization_server.answers import Answer, Browser, Cookies, Page, Redirect, Told
+from proofkey.authorization_server.hint import Hint, read_hint
+from proofkey.authorization_server.interaction import begin_interaction, open_interaction, use_interaction
+from proofkey.authorization_server.records import SignInStanding
+from proofkey.authorization_server.role import AuthorizationServer
+from proofkey.authorization_server.sign_in import end_sign_in, find_live_sign_in
+from proofkey.errors import InvalidRequest, NoLocation
+from proofkey.findings import Finding
+from proofkey.protocol.messages import AuthorizationRequest
+from proofkey.protocol.redirect_uri import check_post_logout_redirect_uri, origin_of
+from proofkey.protocol.registration import ClientRegistration
+from proofkey.protocol.text import ClientId, Instant, Pairs, single
+
+RESPONSE_TYPE = "end_session"
+"""Marks an interaction as a logout, so that it is never taken for an authorization request, nor the other way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndSessionRequest:
+    """§2, after its checks: `redirect_uri` belongs to `client`."""
+
+    client: ClientRegistration | None = None
+    hint: Hint | None = None
+    redirect_uri: str | None = None
+    state: str | None = None
+
+
+async def end_session(server: AuthorizationServer, pairs: Pairs, browser: Browser, now: Instant) -> Answer:
+    """At once when the hint is of this very session; else the person is asked (§2). Raises: NoLocation."""
+    request = await read_end_session_request(server, pairs)
+    standing = await find_live_sign_in(server, browser, now)
+    if standing is None:
+        return _goodbye(request, hinted=request.hint is not None)
+    if request.hint is not None and request.hint.sid == standing.sign_in.sid:
+        event = await end_sign_in(server, standing.sign_in, now, why="client")
+        return _goodbye(request, hinted=True, told=event)
+    return await _ask(server, request, standing, now)
+
+
+async def confirm_end_session(
+    server: AuthorizationServer, id_: str, pairs: Pairs, browser: Browser, now: Instant
+) -> Answer:
+    """POST of the confirmation page. Raises: InteractionClosed, NoLocation."""
+    opened = await open_interaction(server, id_, browser, now, response_type=RESPONSE_TYPE)
+    kept = opened.record.request
+    request = EndSessionRequest(
+        client=await server.store.find_client(kept.client_id) if kept.client_id else None,
+        redirect_uri=kept.redirect_uri or None,
+        state=kept.state,
+    )
+    await use_interaction(server, opened, now)
+    standing = await find_live_sign_in(server, browser, now)
+    event = await end_sign_in(server, standing.sign_in, now, why="person") if standing else None
+    return _goodbye(request, hinted=True, told=event, spent=opened.short)
+
+
+async def read_end_session_request(server: AuthorizationServer, pairs: Pairs) -> EndSessionRequest:
+    """§2, §3: the hint is ours, client_id is its client, and the redirect URI is registered for it.
+
+    Raises: NoLocation, since nothing of a faulty request may redirect.
+    """
+    try:
+        sent = single(pairs)
+        hint = read_hint(sent["id_token_hint"], server) if "id_token_hint" in sent else None
+    except InvalidRequest as error:
+        raise NoLocation(error.finding, **error.facts) from error
+    named = sent.get("client_id")
+    if hint is not None and named is not None and hint.client_id != named:
+        raise NoLocation(Finding.END_SESSION_CLIENT_DIFFERS, client_id=named[:200])
+    client_id = hint.client_id if hint else named
+    client = await server.store.find_client(ClientId(client_id)) if client_id else None
+    redirect_uri = sent.get("post_logout_redirect_uri")
+    if redirect_uri is not None:
+        if client is None or client.disabled:
+            raise NoLocation(Finding.POST_LOGOUT_URI_UNREGISTERED, why="no client", client_id=client_id or "")
+        check_post_logout_redirect_uri(redirect_uri, client)
+    return EndSessionRequest(client=client, hint=hint, redirect_uri=redirect_uri, state=sent.get("state"))
+
+
+async def _ask(
+    server: AuthorizationServer, request: EndSessionRequest, standing: SignInStanding, now: Instant
+) -> Page:
+    """The request waits as an interaction of its own kind, bound to this browser."""
+    kept = AuthorizationRequest(
+        client_id=request.client.client_id if request.client else ClientId(""),
+        redirect_uri=request.redirect_uri or "",
+        response_type=RESPONSE_TYPE,
+        state=request.state,
+    )
+    opened, secret = await begin_interaction(server, kept, now)
+    return Page(
+        name="logout",
+        context={
+            "client_name": _name_of(request.client),
+            "person": standing.user.username if standing.user else "",
+            "action": server.policy.url(f"/end-session/{opened.id}"),
+        },
+        form_targets=(origin_of(request.redirect_uri),) if request.redirect_uri else (),
+        cookies=Cookies(interaction=(opened.short, secret)),
+    )
+
+
+def _goodbye(
+    request: EndSessionRequest, *, hinted: bool, told: Told = None, spent: str | None = None
+) -> Redirect | Page:
+    """§3: back to the client only when a hint or the person confirmed it; else a page with a link."""
+    cookies = Cookies(clear_sign_in=True, clear_interaction=spent)
+    url = _return_url(request)
+    if url and hinted:
+        return Redirect(url=url, cookies=cookies, told=told)
+    context = {"client_name": _name_of(request.client), "return_url": url} if url else {}
+    return Page(name="logged-out", context=context, cookies=cookies, told=told)
+
+
+def _return_url(request: EndSessionRequest) -> str | None:
+    if request.redirect_uri is None or request.state is None:
+        return request.redirect_uri
+    separator = "&" if "?" in request.redirect_uri else "?"
+    return f"{request.redirect_uri}{separator}{urlencode({'state': request.state})}"
+
+
+def _name_of(client: ClientRegistration | None) -> str:
+    return (client.client_name or client.client_id) if client else ""

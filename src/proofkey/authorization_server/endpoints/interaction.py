@@ -1,0 +1,188 @@
+"""The pages of an authorization request: sign in, consent, and on to the client."""
+
+from dataclasses import replace
+
+from proofkey.authorization_server.accounts.authentication import authenticate
+from proofkey.authorization_server.answers import NO_COOKIES, Answer, Browser, Cookies, Page, Redirect
+from proofkey.authorization_server.authorize import (
+    Answered,
+    AskConsent,
+    Asked,
+    Issue,
+    Login,
+    Refuse,
+    Step,
+    next_step,
+    read_asked,
+)
+from proofkey.authorization_server.code import issue_code, redirect_error
+from proofkey.authorization_server.consent import build_consent, refresh_seconds
+from proofkey.authorization_server.endpoints.authorize import find_consent
+from proofkey.authorization_server.interaction import (
+    OpenInteraction,
+    open_interaction,
+    page_url,
+    use_interaction,
+)
+from proofkey.authorization_server.records import SignInStanding
+from proofkey.authorization_server.role import AuthorizationServer
+from proofkey.authorization_server.sign_in import begin_sign_in, find_live_sign_in
+from proofkey.errors import (
+    AccessDenied,
+    InteractionClosed,
+    InvalidRequest,
+    ProofkeyError,
+    SignInFailed,
+    TooManyRequests,
+)
+from proofkey.findings import Finding
+from proofkey.protocol.redirect_uri import origin_of
+from proofkey.protocol.text import Instant, Pairs, Secret, single
+
+
+async def show(server: AuthorizationServer, id_: str, browser: Browser, now: Instant) -> Answer:
+    """GET: the page that is due; when none is left, on to the client. Raises: InteractionClosed."""
+    opened = await open_interaction(server, id_, browser, now)
+    asked = await _read(server, opened)
+    standing = await find_live_sign_in(server, browser, now)
+    match await _step(server, opened, asked, standing, now):
+        case Login():
+            return _login_page(asked)
+        case AskConsent() as step:
+            return _consent_page(server, asked, step, standing)
+        case step:
+            return await _finish(server, opened, asked, step, now)
+
+
+async def sign_in(server: AuthorizationServer, id_: str, pairs: Pairs, browser: Browser, now: Instant) -> Answer:
+    """POST of the login form: a new sign-in under a new handle, then whatever is due.
+
+    Raises: InteractionClosed, InvalidRequest, Unavailable.
+    """
+    opened = await open_interaction(server, id_, browser, now)
+    asked = await _read(server, opened)
+    sent = single(pairs)
+    username = sent.get("username", "")
+    try:
+        if not username or "password" not in sent:
+            raise SignInFailed(Finding.SIGN_IN_FAILED, why="empty")
+        user = await authenticate(server, username, Secret(sent["password"]), browser.peer, now)
+    except (SignInFailed, TooManyRequests) as error:
+        return _login_page(asked, username=username, error=error)
+    standing, handle, event = await begin_sign_in(server, user, asked.client.client_id, browser, now)
+    await server.store.mark_signed_in(opened.record.digest, now)
+    opened = opened.signed_in(now)
+    cookies = Cookies(sign_in=handle)
+    step = await _step(server, opened, asked, standing, now)
+    if isinstance(step, Issue | Refuse):
+        answer = await _finish(server, opened, asked, step, now, cookies)
+        return replace(answer, told=event) if isinstance(step, Issue) else answer
+    return Redirect(url=page_url(server, opened), cookies=cookies, told=event)
+
+
+async def consent(server: AuthorizationServer, id_: str, pairs: Pairs, browser: Browser, now: Instant) -> Answer:
+    """POST of the consent form. Raises: InteractionClosed, InvalidRequest."""
+    opened = await open_interaction(server, id_, browser, now)
+    asked = await _read(server, opened)
+    decision = single(pairs).get("decision")
+    if decision not in ("allow", "deny"):
+        raise InvalidRequest(Finding.PARAMETER_MALFORMED, parameter="decision")
+    if decision == "deny":
+        return await _finish(server, opened, asked, Refuse(AccessDenied(Finding.CONSENT_DENIED)), now)
+    standing = await find_live_sign_in(server, browser, now)
+    step = await _step(server, opened, asked, standing, now, consented=True)
+    if isinstance(step, Issue | Refuse):
+        return await _finish(server, opened, asked, step, now, consented=True)
+    return Redirect(url=page_url(server, opened))
+
+
+async def _read(server: AuthorizationServer, opened: OpenInteraction) -> Asked:
+    """The request anew, by the client's registration of this moment."""
+    client = await server.store.find_client(opened.record.request.client_id)
+    if client is None or client.disabled:
+        raise InteractionClosed(Finding.CLIENT_DISABLED, client_id=opened.record.request.client_id)
+    return read_asked(opened.record.request, client, server)
+
+
+async def _step(
+    server: AuthorizationServer,
+    opened: OpenInteraction,
+    asked: Asked,
+    standing: SignInStanding | None,
+    now: Instant,
+    *,
+    consented: bool = False,
+) -> Step:
+    answered = Answered(signed_in_since=opened.record.signed_in_since, consented=consented)
+    before = await find_consent(server, asked, standing)
+    return next_step(asked, standing.sign_in if standing else None, before, now, answered)
+
+
+async def _finish(
+    server: AuthorizationServer,
+    opened: OpenInteraction,
+    asked: Asked,
+    step: Issue | Refuse,
+    now: Instant,
+    cookies: Cookies = NO_COOKIES,
+    *,
+    consented: bool = False,
+) -> Redirect:
+    """The one end of an interaction: won once, then consent and code are written."""
+    await use_interaction(server, opened, now)
+    cookies = Cookies(sign_in=cookies.sign_in, clear_interaction=opened.short)
+    if isinstance(step, Refuse):
+        return redirect_error(server, asked.request.redirect_uri, asked.request.state, step.error, cookies)
+    if consented:
+        await server.store.add_consent(
+            *build_consent(step.sign_in.sub, asked.client, step.scope, asked.resource, now)
+        )
+    return await issue_code(server, asked, step, now, cookies)
+
+
+def _login_page(asked: Asked, *, username: str | None = None, error: ProofkeyError | None = None) -> Page:
+    retry_after = error.retry_after if isinstance(error, TooManyRequests) else None
+    context = {
+        "client_name": asked.client.client_name or asked.client.client_id,
+        "client_host": host_of(asked.request.redirect_uri),
+        "username": username if username is not None else asked.request.login_hint or "",
+    }
+    if error is None:
+        return Page(name="login", context=context, form_targets=_targets(asked))
+    return Page(
+        name="login",
+        status=400 if retry_after is None else 429,
+        context={**context, "problem": error.finding.sentence, "invalid": retry_after is None},
+        form_targets=_targets(asked),
+        retry_after=retry_after,
+        told=error,
+    )
+
+
+def _consent_page(
+    server: AuthorizationServer, asked: Asked, step: AskConsent, standing: SignInStanding | None
+) -> Page:
+    user = standing.user if standing else None
+    return Page(
+        name="consent",
+        context={
+            "client_name": asked.client.client_name or asked.client.client_id,
+            "client_host": host_of(asked.request.redirect_uri),
+            "person": user.username if user else "",
+            "scope": step.scope,
+            "resource": tuple(one for one in asked.resource if one != server.policy.issuer),
+            "refresh_seconds": refresh_seconds(asked.client, server.policy),
+        },
+        form_targets=_targets(asked),
+    )
+
+
+def host_of(uri: str) -> str:
+    """What a person may know the client by: host and port, or the private-use scheme."""
+    origin = origin_of(uri)
+    return origin.partition("://")[2] or origin
+
+
+def _targets(asked: Asked) -> tuple[str, ...]:
+    """The form's answer leads on to the client (CSP form-action)."""
+    return (origin_of(asked.request.redirect_uri),)

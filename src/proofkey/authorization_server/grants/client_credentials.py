@@ -1,0 +1,37 @@
+"""The client_credentials grant (RFC 6749 §4.4)."""
+
+from proofkey.authorization_server.grants.narrowing import check_grant_type
+from proofkey.authorization_server.issuance import issue_for_client
+from proofkey.authorization_server.policy import IDENTITY_SCOPES, grantable_scope
+from proofkey.authorization_server.records import AuditEvent
+from proofkey.authorization_server.role import AuthorizationServer
+from proofkey.errors import InvalidScope, UnauthorizedClient
+from proofkey.findings import Finding
+from proofkey.protocol.messages import ClientCredentialsRequest, TokenResponse
+from proofkey.protocol.registration import ClientRegistration
+from proofkey.protocol.text import Instant
+
+
+async def grant_client(
+    server: AuthorizationServer, request: ClientCredentialsRequest, client: ClientRegistration, now: Instant
+) -> tuple[TokenResponse, AuditEvent]:
+    """For confidential clients only; no refresh token, no ID token, no scope about a person.
+
+    Without a scope the client gets all of its own; a client that has none gets a token without scope.
+    Raises: UnauthorizedClient, InvalidScope, InvalidTarget.
+    """
+    if client.is_public:
+        raise UnauthorizedClient(Finding.CLIENT_GRANT_NOT_ALLOWED, why="public", client_id=client.client_id)
+    check_grant_type(client, "client_credentials")
+    audience = server.policy.audience_of(request.resource)
+    granted = grantable_scope(request.scope or (), client, audience, server.policy)
+    scope = tuple(one for one in granted if one not in IDENTITY_SCOPES)
+    if request.scope and not scope:
+        raise InvalidScope(Finding.SCOPE_NOT_ALLOWED, scope=" ".join(request.scope)[:200])
+    event = AuditEvent(
+        at=now,
+        name="client_credentials.issued",
+        client_id=client.client_id,
+        detail={"scope": " ".join(scope), "resource": " ".join(audience)},
+    )
+    return await issue_for_client(server, client, audience, scope, now), event

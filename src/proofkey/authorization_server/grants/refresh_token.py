@@ -1,0 +1,93 @@
+"""The refresh_token grant (RFC 6749 §6): rotation, the grace in which a retry gets the same successor, reuse."""
+
+from proofkey.authorization_server.decision import check_may_act
+from proofkey.authorization_server.grants.narrowing import check_grant_type, check_resource, narrowed_scope
+from proofkey.authorization_server.issuance import issue_for_person
+from proofkey.authorization_server.records import AuditEvent, Authorization, Standing
+from proofkey.authorization_server.refresh_token import RefreshHandle
+from proofkey.authorization_server.role import AuthorizationServer
+from proofkey.errors import InvalidGrant
+from proofkey.findings import Finding
+from proofkey.protocol.messages import RefreshRequest, TokenResponse
+from proofkey.protocol.registration import ClientRegistration
+from proofkey.protocol.text import Instant
+
+
+async def refresh(
+    server: AuthorizationServer,
+    request: RefreshRequest,
+    client: ClientRegistration,
+    handle: RefreshHandle,
+    standing: Standing | None,
+    now: Instant,
+) -> tuple[TokenResponse, AuditEvent]:
+    """All checks first, then one write that one caller wins. Whoever comes second with the same token gets the
+    same successor within the grace (a lost answer, a second tab); an older token, or one after the grace, ends
+    the family (RFC 9700 §4.14.2).
+
+    Raises: InvalidGrant, UnauthorizedClient, InvalidScope, InvalidTarget.
+    """
+    standing = _check_family(standing, client, now)
+    authorization = standing.authorization
+    check_grant_type(client, "refresh_token")
+    check_resource(request.resource, authorization, server.policy)
+    scope = narrowed_scope(request.scope, authorization)
+    if handle.generation == authorization.generation:
+        event = _event("refresh.rotated", authorization, handle, now)
+        if await _rotate(server, authorization, now, event):
+            tokens = await issue_for_person(server, standing, now, generation=handle.generation + 1, scope=scope)
+            return tokens, event
+        standing = _check_family(await server.store.find_authorization(authorization.id), client, now)
+        authorization = standing.authorization
+    if not is_retry(authorization, handle, server.policy.lifetimes.refresh_grace, now):
+        await server.store.revoke(authorization.id, now, _event("refresh.reused", authorization, handle, now))
+        raise InvalidGrant(Finding.REFRESH_REUSED, client_id=client.client_id, authorization=authorization.id[:8])
+    tokens = await issue_for_person(server, standing, now, generation=authorization.generation, scope=scope)
+    return tokens, _event("refresh.repeated", authorization, handle, now)
+
+
+def is_retry(authorization: Authorization, handle: RefreshHandle, grace: int, now: Instant) -> bool:
+    """True for the token before the current one, `grace` seconds from its first rotation; never renewed."""
+    rotated_at = authorization.rotated_at
+    if rotated_at is None or grace <= 0 or handle.generation != authorization.generation - 1:
+        return False
+    return now - rotated_at <= grace
+
+
+def _check_family(standing: Standing | None, client: ClientRegistration, now: Instant) -> Standing:
+    """The family exists, is this client's, may act, and is within its idle and absolute limits.
+
+    Raises: InvalidGrant.
+    """
+    if standing is None:
+        raise InvalidGrant(Finding.REFRESH_UNKNOWN)
+    authorization = standing.authorization
+    if authorization.client_id != client.client_id:
+        raise InvalidGrant(Finding.REFRESH_FOREIGN_CLIENT, client_id=client.client_id)
+    check_may_act(standing, now)
+    idle, absolute = authorization.refresh_idle_expires_at, authorization.refresh_absolute_expires_at
+    if idle is None or absolute is None or authorization.code_used_at is None:
+        raise InvalidGrant(Finding.REFRESH_UNKNOWN)
+    if now >= idle or now >= absolute:
+        raise InvalidGrant(Finding.REFRESH_EXPIRED, limit="absolute" if now >= absolute else "idle")
+    return standing
+
+
+async def _rotate(
+    server: AuthorizationServer, authorization: Authorization, now: Instant, event: AuditEvent
+) -> bool:
+    lifetimes = server.policy.lifetimes
+    absolute = authorization.refresh_absolute_expires_at or now
+    idle = Instant(min(now + lifetimes.refresh_idle, absolute))
+    purge_at = server.policy.purge_at(idle)
+    return await server.store.rotate(authorization.id, authorization.generation, now, idle, purge_at, event)
+
+
+def _event(name: str, authorization: Authorization, handle: RefreshHandle, now: Instant) -> AuditEvent:
+    return AuditEvent(
+        at=now,
+        name=name,
+        sub=authorization.sub,
+        client_id=authorization.client_id,
+        detail={"authorization": authorization.id[:8], "generation": str(handle.generation)},
+    )

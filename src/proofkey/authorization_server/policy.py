@@ -1,0 +1,134 @@
+"""What the operator decided: issuer, lifetimes, resources, and who is registered. Read once, never changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from proofkey.authorization_server.records import User
+from proofkey.errors import InvalidTarget
+from proofkey.findings import Finding
+from proofkey.protocol.registration import ClientRegistration
+from proofkey.protocol.text import Instant, Issuer, Secret, Subject
+
+IDENTITY_SCOPES: Final = ("openid", "profile", "email", "offline_access")
+"""Scopes about the person, in the order in which they are announced; never part of a client's own token."""
+
+_MINUTE: Final = 60
+_HOUR: Final = 60 * _MINUTE
+_DAY: Final = 24 * _HOUR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifetimes:
+    """All in seconds."""
+
+    code: int = 60
+    access_token: int = 15 * _MINUTE
+    client_credentials: int = 10 * _MINUTE
+    id_token: int = 5 * _MINUTE
+    refresh_idle: int = 14 * _DAY
+    refresh_absolute: int = 30 * _DAY
+    refresh_absolute_public: int = 8 * _HOUR
+    refresh_grace: int = 10
+    interaction: int = 10 * _MINUTE
+    sign_in_idle: int = _HOUR
+    sign_in_absolute: int = _DAY
+    key_use: int = 90 * _DAY
+    """How long a signing key signs."""
+    key_announcement: int = 14 * _DAY
+    """How long a new key is published before it signs, and an old one after it signed for the last time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """An API for which tokens are issued (RFC 8707). `clients` may introspect its tokens."""
+
+    identifier: str
+    scopes: tuple[str, ...] = ()
+    clients: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfiguredUser:
+    """A user as the configuration writes it; without `sub` one is made at the first start and kept."""
+
+    username: str
+    password: Secret
+    sub: Subject | None = None
+    roles: tuple[str, ...] = ()
+    claims: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def is_written_in(self, user: User) -> bool:
+        """True when nothing but the password could differ."""
+        return (self.username, self.roles, dict(self.claims)) == (user.username, user.roles, dict(user.claims))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The settings of the role, as values."""
+
+    issuer: Issuer
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    resources: Mapping[str, Resource] = field(default_factory=dict[str, Resource])
+    """By identifier."""
+    default_resource: str | None = None
+    clients: tuple[ClientRegistration, ...] = ()
+    users: tuple[ConfiguredUser, ...] = field(default=(), repr=False)
+    allow_insecure_no_throttles: bool = False
+
+    def url(self, path: str) -> str:
+        """An address under the issuer; `path` begins with a slash."""
+        return self.issuer.rstrip("/") + path
+
+    def audience_of(self, resource: tuple[str, ...]) -> tuple[str, ...]:
+        """The audience of a token: what was asked, else the default resource, else the issuer itself, so that a
+        plain login token never opens an API (RFC 8707 §2.2, RFC 9068 §3).
+
+        Raises: InvalidTarget when more than one is asked for, or one that is not known here.
+        """
+        if len(resource) > 1:
+            raise InvalidTarget(Finding.RESOURCE_UNKNOWN, why="more than one resource", count=str(len(resource)))
+        if not resource:
+            return (self.default_resource or self.issuer,)
+        if resource[0] not in self.resources and resource[0] != self.issuer:
+            raise InvalidTarget(Finding.RESOURCE_UNKNOWN, resource=resource[0][:200])
+        return resource
+
+    def purge_at(self, last_use: Instant) -> Instant:
+        """When an authorization may be forgotten: after the last token that its last use can give is dead, with a
+        minute for leeways and the clocks of several nodes."""
+        return Instant(last_use + self.lifetimes.access_token + _MINUTE)
+
+    @property
+    def audiences(self) -> frozenset[str]:
+        """Every audience that a token of this server can have."""
+        return frozenset({self.issuer, *self.resources})
+
+    @property
+    def api_scopes(self) -> tuple[str, ...]:
+        """The scopes of all resources, each once."""
+        return tuple(dict.fromkeys(scope for resource in self.resources.values() for scope in resource.scopes))
+
+
+def grantable_scope(
+    asked: tuple[str, ...], client: ClientRegistration, audience: tuple[str, ...], policy: Policy
+) -> tuple[str, ...]:
+    """Of the scope asked for, what the client may have and what belongs to the audience (RFC 6749 §3.3).
+
+    Without a scope the client's registered one is taken. A scope of other resources is left out; one that no
+    resource claims stays. `offline_access` needs the refresh_token grant.
+    """
+    wanted = asked or client.scope
+    here = {scope for identifier in audience for scope in _scopes_of(identifier, policy)}
+    elsewhere = set(policy.api_scopes) - here if audience != (policy.issuer,) else set[str]()
+    may_refresh = "refresh_token" in client.grant_types
+    return tuple(
+        scope
+        for scope in wanted
+        if scope in client.scope and scope not in elsewhere and (scope != "offline_access" or may_refresh)
+    )
+
+
+def _scopes_of(identifier: str, policy: Policy) -> tuple[str, ...]:
+    resource = policy.resources.get(identifier)
+    return resource.scopes if resource else ()

@@ -1,0 +1,59 @@
+"""What a client's registration must be before it is stored."""
+
+from typing import Final
+
+from proofkey.authorization_server.keys import ALGORITHMS
+from proofkey.errors import ConfigurationError
+from proofkey.findings import Finding
+from proofkey.protocol.redirect_uri import check_redirect_uri_syntax
+from proofkey.protocol.registration import AUTH_METHODS, ClientRegistration
+
+GRANT_TYPES: Final = frozenset({"authorization_code", "refresh_token", "client_credentials"})
+
+
+def check_registration(client: ClientRegistration, issuer: str) -> None:
+    """RFC 7591 §2, OIDC Registration §2, RFC 9700 §2.1, §2.6: only what is offered, and URIs that can be proven.
+
+    Raises: ConfigurationError that names the client and the member.
+    """
+    _check_id(client)
+    _check_secret(client)
+    _check_grants(client)
+    if client.id_token_signed_response_alg not in ALGORITHMS:
+        raise _bad(client, "id_token_signed_response_alg", "ES256 or RS256")
+    if "authorization_code" in client.grant_types and not client.redirect_uris:
+        raise _bad(client, "redirect_uris", "the code flow needs one")
+    for uri in (*client.redirect_uris, *client.post_logout_redirect_uris):
+        try:
+            check_redirect_uri_syntax(uri, application_type=client.application_type, issuer=issuer)
+        except ConfigurationError as error:
+            raise ConfigurationError(error.finding, client_id=client.client_id, **error.facts) from error
+
+
+def _check_id(client: ClientRegistration) -> None:
+    if not client.client_id or len(client.client_id) > 255 or not client.client_id.isascii():
+        raise _bad(client, "client_id", "1 to 255 ASCII characters")
+    if not client.client_id.isprintable() or client.client_id.lower().startswith("https://"):
+        raise _bad(client, "client_id", "an https URL is a client's own document")
+
+
+def _check_secret(client: ClientRegistration) -> None:
+    if client.token_endpoint_auth_method not in AUTH_METHODS:
+        raise _bad(client, "token_endpoint_auth_method", " or ".join(AUTH_METHODS))
+    if client.is_public and client.secret_digest:
+        raise _bad(client, "client_secret", "a public client has none")
+    if not client.is_public and not client.secret_digest:
+        raise _bad(client, "client_secret", "a confidential client needs one")
+
+
+def _check_grants(client: ClientRegistration) -> None:
+    if not client.grant_types <= GRANT_TYPES:
+        raise _bad(client, "grant_types", " or ".join(sorted(GRANT_TYPES)))
+    if not client.response_types <= {"code"}:
+        raise _bad(client, "response_types", "code")
+    if client.is_public and "client_credentials" in client.grant_types:
+        raise _bad(client, "grant_types", "client_credentials is for confidential clients")
+
+
+def _bad(client: ClientRegistration, member: str, why: str) -> ConfigurationError:
+    return ConfigurationError(Finding.CLIENT_METADATA_BAD, client_id=client.client_id[:64], member=member, why=why)

@@ -1,0 +1,78 @@
+"""The role with all that it was given: what every endpoint and grant receives."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from proofkey.authorization_server.keys import KeyRing
+from proofkey.authorization_server.policy import Policy
+from proofkey.authorization_server.stores import ServerStore
+from proofkey.protocol.jose import SigningKey
+from proofkey.protocol.text import Secret
+
+Entropy = Callable[[], str]
+"""256 fresh random bits as 43 base64url characters."""
+
+
+class Sign(Protocol):
+    """Signs without stopping others: an RSA signature takes 0.7 ms and belongs into a thread."""
+
+    async def __call__(self, key: SigningKey, typ: str, claims: Mapping[str, Any]) -> str: ...
+
+
+class Passwords(Protocol):
+    """A bounded pool of password hashing."""
+
+    @property
+    def dummy_hash(self) -> str:
+        """A hash of nobody's password, so that an unknown user takes the same time."""
+        ...
+
+    async def hash(self, password: Secret, /) -> str:
+        """Raises: Unavailable when the queue is full."""
+        ...
+
+    async def verify(self, encoded: str, password: Secret, /) -> bool:
+        """Raises: Unavailable when the queue is full."""
+        ...
+
+    def needs_rehash(self, encoded: str, /) -> bool: ...
+
+
+class Suspects:
+    """Clients and addresses with a wrong secret of late, in this process: only they pay for a throttle's write.
+
+    Bounded; the counts themselves are in the store, shared by all workers.
+    """
+
+    __slots__ = ("_keys", "_most")
+
+    def __init__(self, most: int = 10_000) -> None:
+        self._keys: dict[str, None] = {}
+        self._most = most
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._keys
+
+    def add(self, key: str) -> None:
+        while len(self._keys) >= self._most:
+            del self._keys[next(iter(self._keys))]
+        self._keys[key] = None
+
+    def discard(self, key: str) -> None:
+        self._keys.pop(key, None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationServer:
+    """Policy, store, keys and helpers, as values. `mac_key` authenticates refresh tokens; it is derived from the
+    master key and never stored."""
+
+    policy: Policy
+    store: ServerStore
+    keys: KeyRing
+    sign: Sign
+    passwords: Passwords
+    entropy: Entropy
+    mac_key: bytes = field(repr=False)
+    suspects: Suspects = field(default_factory=Suspects, repr=False)

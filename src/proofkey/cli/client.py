@@ -1,0 +1,182 @@
+"""`proofkey client`: applications that may ask the authorization server for tokens."""
+
+import json as json_module
+from dataclasses import replace
+from typing import Annotated, Literal
+
+import typer
+
+from proofkey.authorization_server.records import AuditEvent
+from proofkey.authorization_server.registration import check_registration
+from proofkey.authorization_server.stores import ServerStore
+from proofkey.cli.output import Json, new_app, print_data, print_json, say
+from proofkey.cli.store_access import Config, on_store, print_table
+from proofkey.errors import ConfigurationError
+from proofkey.findings import Finding
+from proofkey.protocol.registration import ClientRegistration
+from proofkey.protocol.scope import parse_scope
+from proofkey.protocol.text import ClientId, Instant, Secret, Subject
+from proofkey.protocol.uri import origin_of
+from proofkey.runtime.entropy import system_entropy
+from proofkey.runtime.settings import ServerSettings
+
+app = new_app(help="Add, list or disable clients; also while the server runs.")
+
+ClientIdArgument = Annotated[str, typer.Argument(metavar="CLIENT_ID")]
+
+
+Method = Literal["client_secret_basic", "client_secret_post"]
+
+
+@app.command()
+def add(
+    client_id: ClientIdArgument,
+    redirect_uri: Annotated[
+        list[str] | None,
+        typer.Option("--redirect-uri", "--redirect", metavar="URI", help="Exactly as sent; several allowed."),
+    ] = None,
+    post_logout: Annotated[
+        list[str] | None,
+        typer.Option("--post-logout-redirect-uri", metavar="URI", help="Where logout may lead; several allowed."),
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="What people read on the consent page.")] = "",
+    scope: Annotated[str, typer.Option("--scope", help="Separated by spaces.")] = " ".join(
+        ClientRegistration(client_id=ClientId("")).scope
+    ),
+    grant: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--grant", metavar="TYPE", help="Several allowed; else authorization_code and refresh_token."
+        ),
+    ] = None,
+    method: Annotated[
+        Method, typer.Option("--auth-method", help="How it sends its secret.")
+    ] = "client_secret_basic",
+    public: Annotated[bool, typer.Option("--public", help="It cannot keep a secret (browser).")] = False,
+    native: Annotated[bool, typer.Option("--native", help="On a device; public, free loopback port.")] = False,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Register a client; its secret is made here and printed once, with the configuration that it needs."""
+    secret = None if public or native else Secret(system_entropy())
+    client = ClientRegistration(
+        client_id=ClientId(client_id),
+        secret_digest=secret.digest() if secret else None,
+        token_endpoint_auth_method=method if secret else "none",
+        client_name=name,
+        application_type="native" if native else "web",
+        redirect_uris=frozenset(redirect_uri or ()),
+        post_logout_redirect_uris=frozenset(post_logout or ()),
+        grant_types=frozenset[str](grant or ("authorization_code", "refresh_token")),
+        scope=parse_scope(scope),
+        id_token_signed_response_alg="ES256",
+    )
+    if "authorization_code" not in client.grant_types:
+        client = replace(client, response_types=frozenset())
+
+    async def work(store: ServerStore, settings: ServerSettings, now: Instant) -> str:
+        check_registration(client, settings.issuer)
+        if await store.find_client(client.client_id):
+            raise ConfigurationError(Finding.CLIENT_TAKEN, client_id=client_id)
+        if await store.find_user(Subject(client_id)):
+            why = "a user's sub"
+            raise ConfigurationError(Finding.CLIENT_METADATA_BAD, client_id=client_id, member="client_id", why=why)
+        await store.put_client(client, now, _event("client.added", client_id, now))
+        return settings.issuer
+
+    issuer = on_store(config, work)
+    if json:
+        made = {"client_secret": secret.reveal()} if secret else {}
+        print_json({"issuer": issuer} | _document(client) | made)
+        return
+    say(f"Client {client_id} added." + (" Its secret is shown this once." if secret else ""))
+    print_data(_ready_configuration(issuer, client, secret, redirect_uri or []))
+
+
+@app.command("list")
+def list_(config: Config = None, json: Json = False) -> None:
+    """List the clients."""
+
+    async def work(store: ServerStore, _settings: ServerSettings, _now: Instant) -> list[ClientRegistration]:
+        return list(await store.list_clients())
+
+    clients = on_store(config, work)
+    if json:
+        print_json([_document(client) for client in clients])
+        return
+    rows = [
+        (
+            client.client_id,
+            client.client_name,
+            client.token_endpoint_auth_method,
+            " ".join(client.scope),
+            "disabled" if client.disabled else "active",
+        )
+        for client in clients
+    ]
+    print_table(("CLIENT_ID", "NAME", "AUTHENTICATION", "SCOPE", "STATE"), rows)
+    say(f"{len(clients)} clients." if len(clients) != 1 else "1 client.")
+
+
+@app.command()
+def disable(client_id: ClientIdArgument, config: Config = None, json: Json = False) -> None:
+    """Refuse the client from now on; its grants stop at once."""
+
+    async def work(store: ServerStore, _settings: ServerSettings, now: Instant) -> bool:
+        return await store.disable_client(ClientId(client_id), now, _event("client.disabled", client_id, now))
+
+    _answer(client_id, "disabled", found=on_store(config, work), as_json=json)
+
+
+@app.command()
+def enable(client_id: ClientIdArgument, config: Config = None, json: Json = False) -> None:
+    """Let a disabled client work again."""
+
+    async def work(store: ServerStore, _settings: ServerSettings, now: Instant) -> bool:
+        return await store.enable_client(ClientId(client_id), now, _event("client.enabled", client_id, now))
+
+    _answer(client_id, "enabled", found=on_store(config, work), as_json=json)
+
+
+def _answer(client_id: str, word: str, *, found: bool, as_json: bool) -> None:
+    if not found:
+        raise ConfigurationError(Finding.CLIENT_UNKNOWN, client_id=client_id[:64])
+    if as_json:
+        print_json({"client_id": client_id, "result": word})
+    else:
+        say(f"{client_id}: {word}.")
+
+
+def _event(name: str, client_id: str, now: Instant) -> AuditEvent:
+    return AuditEvent(at=now, name=name, client_id=client_id, detail={"by": "command line"})
+
+
+def _document(client: ClientRegistration) -> dict[str, object]:
+    """RFC 7591 §2 names."""
+    return {
+        "client_id": client.client_id,
+        "client_name": client.client_name,
+        "application_type": client.application_type,
+        "token_endpoint_auth_method": client.token_endpoint_auth_method,
+        "redirect_uris": sorted(client.redirect_uris),
+        "post_logout_redirect_uris": sorted(client.post_logout_redirect_uris),
+        "grant_types": sorted(client.grant_types),
+        "response_types": sorted(client.response_types),
+        "scope": " ".join(client.scope),
+        "id_token_signed_response_alg": client.id_token_signed_response_alg,
+        "disabled": client.disabled,
+    }
+
+
+def _ready_configuration(
+    issuer: str, client: ClientRegistration, secret: Secret | None, redirect_uris: list[str]
+) -> str:
+    """The section `[login]` of the client's own proofkey.toml."""
+    members = {"issuer": issuer, "client_id": str(client.client_id)}
+    if secret:
+        members["client_secret"] = secret.reveal()
+    web = [uri for uri in redirect_uris if uri.lower().startswith(("https://", "http://"))]
+    if web:
+        members["public_url"] = origin_of(web[0])
+    lines = [f"{key} = {json_module.dumps(value, ensure_ascii=False)}" for key, value in members.items()]
+    return "\n".join(["[login]", *lines])

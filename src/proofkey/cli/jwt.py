@@ -1,0 +1,162 @@
+"""`proofkey jwt`: which kind of token it is, what it says, and which check it fails."""
+
+import sys
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from proofkey.cli.jwt_view import report_document, show_report
+from proofkey.cli.output import FINDINGS, Json, new_app, print_json, say
+from proofkey.errors import ConfigurationError
+from proofkey.findings import Finding
+from proofkey.protocol.access_token import classify
+from proofkey.protocol.exchange import Answer, Transport
+from proofkey.protocol.key_set import KeySet
+from proofkey.protocol.metadata import check_issuer
+from proofkey.protocol.text import Issuer
+from proofkey.runtime.clock import system_clock
+from proofkey.runtime.token_report import Expected, TokenReport, report_token
+
+app = new_app(help="Inspect or verify a token; it comes from stdin or a file, never from the command line.")
+
+_LARGEST: Final = 1024 * 1024
+"""Bytes of input that are read; the validator has its own, smaller limit."""
+
+Source = Annotated[str, typer.Argument(metavar="[-|FILE]", help="Where the token is; - is stdin.")]
+IssuerUrl = Annotated[
+    str | None, typer.Option("--issuer", metavar="URL", help="Expected issuer; its keys are found by discovery.")
+]
+Jwks = Annotated[
+    str | None, typer.Option("--jwks", metavar="FILE|URL", help="Keys (a JWK Set) in place of discovery.")
+]
+_AUDIENCE: Final = typer.Option("--audience", help="Expected audience; may be given several times.")
+Audience = Annotated[list[str] | None, _AUDIENCE]
+CaFile = Annotated[Path | None, typer.Option("--ca-file", metavar="FILE", help="Further certificate authorities.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The issuer's keys, and by how many seconds its clock is ahead of ours where its answer told."""
+
+    keys: KeySet
+    ahead: int | None = None
+
+
+@app.command()
+def inspect(
+    source: Source = "-",
+    issuer: IssuerUrl = None,
+    jwks: Jwks = None,
+    audience: Audience = None,
+    unverified: Annotated[
+        bool, typer.Option("--unverified", help="Show the claims although nobody has checked the signature.")
+    ] = False,
+    ca_file: CaFile = None,
+    json: Json = False,
+) -> None:
+    """Say what kind of token it is, verify it, show what it says and which checks fail."""
+    token = _read_token(source)
+    if issuer is None and jwks is None and not unverified:
+        say(f"kind   {classify(token).value}")
+        hint = "give --issuer or --jwks, or --unverified to look at claims that anybody can write"
+        raise typer.BadParameter(f"there are no keys; {hint}", param_hint="--issuer")
+    keys = None if issuer is None and jwks is None else _find_keys(issuer, jwks, ca_file)
+    report = _report(token, keys, issuer, audience)
+    if json:
+        print_json(report_document(report, unverified=unverified, ahead=keys.ahead if keys else None))
+    else:
+        show_report(report, unverified=unverified, ahead=keys.ahead if keys else None)
+    if report.failed:
+        raise typer.Exit(FINDINGS)
+
+
+@app.command()
+def verify(
+    issuer: Annotated[str, typer.Option("--issuer", metavar="URL", help="Expected issuer.")],
+    audience: Annotated[list[str], _AUDIENCE],
+    source: Source = "-",
+    jwks: Jwks = None,
+    ca_file: CaFile = None,
+    json: Json = False,
+) -> None:
+    """Verify an access token as an API does (RFC 9068): claims on stdout and exit status 0, or 1."""
+    token = _read_token(source)
+    keys = _find_keys(issuer, jwks, ca_file)
+    report = _report(token, keys, issuer, audience)
+    if json:
+        print_json(report_document(report, unverified=False, ahead=keys.ahead))
+    elif report.token is not None:
+        print_json(report.token.claims)
+    else:
+        show_report(report, unverified=False, ahead=keys.ahead)
+    if report.token is None:
+        raise typer.Exit(FINDINGS)
+
+
+def _report(token: str, keys: Keys | None, issuer: str | None, audience: list[str] | None) -> TokenReport:
+    expected = Expected(
+        issuer=issuer,
+        audience=frozenset(audience) if audience else None,
+        now=system_clock().now(),
+    )
+    return report_token(token, None if keys is None else keys.keys, expected)
+
+
+def _read_token(source: str) -> str:
+    """The token without white space and without a leading `Bearer`."""
+    if source.count(".") >= 2 and source.startswith("eyJ"):
+        hint = "a token on the command line stays in the shell's history; send it to stdin"
+        raise typer.BadParameter(hint, param_hint="[-|FILE]")
+    if source == "-":
+        if sys.stdin.isatty():
+            say("Paste the token, then Enter and Ctrl-D:")
+        data = sys.stdin.buffer.read(_LARGEST)
+    else:
+        with Path(source).open("rb") as file:
+            data = file.read(_LARGEST)
+    words = data.decode("utf-8", "replace").split()
+    token = "".join(words[1:] if words and words[0].lower() in ("bearer", "dpop") else words)
+    if not token:
+        raise typer.BadParameter("there is no token", param_hint="[-|FILE]")
+    return token
+
+
+def _find_keys(issuer: str | None, jwks: str | None, ca_file: Path | None) -> Keys:
+    """From the file, the URL, or the issuer's metadata. Raises: ProofkeyError."""
+    if issuer is not None:
+        check_issuer(issuer)
+    if jwks is not None and "://" not in jwks:
+        return Keys(_keys_of_file(Path(jwks)))
+    from proofkey.runtime.portal import Portal
+    from proofkey.transport.http import HttpTransport
+
+    transport = HttpTransport(ca_file=ca_file)
+    return Portal.own().call(_fetch_keys, issuer, jwks, transport)
+
+
+def _keys_of_file(path: Path) -> KeySet:
+    keys = KeySet.from_document(path.read_bytes())
+    if not len(keys):
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="--jwks", file=str(path), reason="no usable key")
+    return keys
+
+
+async def _fetch_keys(issuer: str | None, jwks: str | None, transport: Transport) -> Keys:
+    from proofkey.runtime.discovery import fetch_key_set, fetch_metadata
+
+    if jwks is None and issuer is not None:
+        jwks = (await fetch_metadata(Issuer(issuer), transport, keys_only=True)).jwks_uri
+    keys, answer = await fetch_key_set(jwks or "", transport)
+    return Keys(keys, _ahead(answer))
+
+
+def _ahead(answer: Answer) -> int | None:
+    """By how many seconds the other clock is ahead, from the Date header (RFC 9110 §6.6.1)."""
+    try:
+        theirs = parsedate_to_datetime(answer.headers.get("date", ""))
+    except ValueError:
+        return None
+    return round(theirs.timestamp() - system_clock().now())

@@ -1,0 +1,75 @@
+"""What a client must know before the first login; it is checked once, at the start."""
+
+from dataclasses import dataclass
+
+from proofkey.errors import ConfigurationError
+from proofkey.findings import Finding
+from proofkey.protocol.metadata import check_issuer
+from proofkey.protocol.redirect_uri import origin_of
+from proofkey.protocol.registration import AuthMethod
+from proofkey.protocol.signature import ALGORITHM_NAMES
+from proofkey.protocol.text import ClientId, Issuer, Secret
+from proofkey.protocol.uri import is_web_url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginConfig:
+    """One client at one provider. Times are in seconds.
+
+    `resource` goes into the authorization and the token request (RFC 8707); `pending_life` is how long a person
+    may take at the provider; `idle` and `absolute` end a session.
+    """
+
+    issuer: Issuer
+    client_id: ClientId
+    client_secret: Secret | None = None
+    auth_method: AuthMethod | None = None
+    """None: what the provider's metadata offers, basic before post; `none` without a secret."""
+    redirect_uri: str
+    post_logout_redirect_uri: str | None = None
+    resource: tuple[str, ...] = ()
+    scope: tuple[str, ...] = ("openid", "profile")
+    id_token_algorithms: frozenset[str] = ALGORITHM_NAMES
+    """Of these the ones that the provider's metadata names; never HS* or none."""
+    leeway: int = 10
+    pending_life: int = 600
+    idle: int = 1800
+    absolute: int = 43200
+
+
+def check_public_url(url: str) -> None:
+    """The application's own origin: https, or http on loopback; no path, query, fragment or user information.
+
+    Raises: ConfigurationError.
+    """
+    shown = url.partition("?")[0].rpartition("@")[2][:200]
+    try:
+        origin = origin_of(url)
+    except ValueError as error:
+        raise ConfigurationError(
+            Finding.CONFIG_VALUE, key="public_url", value=shown, expected="https://host[:port], why: " + str(error)
+        ) from error
+    if not is_web_url(url):
+        raise ConfigurationError(
+            Finding.CONFIG_VALUE, key="public_url", value=shown, expected="https away from loopback"
+        )
+    if url.rstrip("/").lower() not in (origin, f"{origin}:80", f"{origin}:443"):
+        raise ConfigurationError(
+            Finding.CONFIG_VALUE, key="public_url", value=shown, expected="no path, query or fragment"
+        )
+
+
+def check_login_config(config: LoginConfig) -> None:
+    """What a login can never work without; whoever wires it checks that the secret is a strong one.
+
+    Raises: ConfigurationError.
+    """
+    check_issuer(config.issuer)
+    if not config.client_id.strip():
+        raise ConfigurationError(Finding.CONFIG_MISSING, key="client_id")
+    if config.client_secret is None and config.auth_method not in (None, "none"):
+        raise ConfigurationError(Finding.CONFIG_MISSING, key="client_secret")
+    if "openid" not in config.scope:
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="scope", expected="a scope with openid in it")
+    if not 0 < config.idle <= config.absolute or config.pending_life <= 0:
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="idle", expected="0 < idle <= absolute")

@@ -1,0 +1,99 @@
+"""Swagger UI that signs in with PKCE and loads nothing from other hosts."""
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.docs import (
+    get_redoc_html,
+    get_swagger_ui_html,
+    get_swagger_ui_oauth2_redirect_html,
+)
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from proofkey.errors import ConfigurationError
+from proofkey.findings import Finding
+
+DOCS_PATH: Final = "/docs"
+_PACKAGE: Final = "fastapi_offline"
+
+
+def add_swagger(
+    app: FastAPI, *, client_id: str, scopes: tuple[str, ...], authorization_parameters: Mapping[str, str]
+) -> None:
+    """Serves /docs, its sign-in return page and its files; /redoc too where the application has it.
+
+    `client_id` is a public client at the issuer whose redirect URI is the return page: the API's address followed
+    by `/docs/oauth2-redirect`. Raises: ConfigurationError when the package with the files is missing.
+    """
+    docs = app.docs_url or DOCS_PATH
+    login: dict[str, Any] = {
+        "clientId": client_id,
+        "usePkceWithAuthorizationCodeGrant": True,
+        "scopes": " ".join(scopes),
+        "additionalQueryStringParams": dict(authorization_parameters),
+    }
+    routes: list[BaseRoute] = [
+        Mount(f"{docs}/assets", StaticFiles(directory=find_assets())),
+        Route(f"{docs}/oauth2-redirect", _return_page),
+        Route(docs, _swagger_page(app, docs, login)),
+    ]
+    if app.redoc_url:
+        routes.append(Route(app.redoc_url, _redoc_page(app, docs)))
+    app.router.routes[:0] = routes  # before FastAPI's own pages, which load from other hosts
+
+
+def find_assets() -> Path:
+    """The folder with Swagger UI's files. Raises: ConfigurationError."""
+    spec = find_spec(_PACKAGE)
+    folders = spec.submodule_search_locations if spec is not None else None
+    if not folders:
+        raise ConfigurationError(
+            Finding.EXTRA_MISSING, package="fastapi-offline", fix="pip install 'proofkey[fastapi]'"
+        )
+    return Path(folders[0]) / "static"
+
+
+def _swagger_page(app: FastAPI, docs: str, login: dict[str, Any]) -> Any:  # noqa: ANN401 - a Starlette endpoint
+    async def page(request: Request) -> HTMLResponse:
+        root = _root(request)
+        return get_swagger_ui_html(
+            openapi_url=root + (app.openapi_url or "/openapi.json"),
+            title=f"{app.title} - Swagger UI",
+            swagger_js_url=f"{root}{docs}/assets/swagger-ui-bundle.js",
+            swagger_css_url=f"{root}{docs}/assets/swagger-ui.css",
+            swagger_favicon_url=f"{root}{docs}/assets/favicon.png",
+            oauth2_redirect_url=f"{root}{docs}/oauth2-redirect",
+            init_oauth=login,
+            swagger_ui_parameters={"validatorUrl": None, **(app.swagger_ui_parameters or {})},
+        )
+
+    return page
+
+
+def _redoc_page(app: FastAPI, docs: str) -> Any:  # noqa: ANN401 - a Starlette endpoint
+    async def page(request: Request) -> HTMLResponse:
+        root = _root(request)
+        return get_redoc_html(
+            openapi_url=root + (app.openapi_url or "/openapi.json"),
+            title=f"{app.title} - ReDoc",
+            redoc_js_url=f"{root}{docs}/assets/redoc.standalone.js",
+            redoc_favicon_url=f"{root}{docs}/assets/favicon.png",
+            with_google_fonts=False,
+        )
+
+    return page
+
+
+async def _return_page(request: Request) -> HTMLResponse:
+    return get_swagger_ui_oauth2_redirect_html()
+
+
+def _root(request: Request) -> str:
+    root: str = request.scope.get("root_path", "")
+    return root.rstrip("/")

@@ -1,0 +1,119 @@
+"""Signing keys and signatures: the only importer of the JOSE library."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, Literal, cast, get_args
+
+from joserfc import jwk as joserfc_jwk
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+from proofkey.errors import ConfigurationError
+from proofkey.findings import Finding
+from proofkey.protocol.key_set import VerificationKey, parse_public_jwk
+
+SigningAlgorithm = Literal["ES256", "RS256", "PS256", "Ed25519"]
+
+SIGNING_ALGORITHMS: Final[tuple[SigningAlgorithm, ...]] = get_args(SigningAlgorithm)
+RSA_BITS: Final = 3072
+_PUBLIC_MEMBERS: Final = ("kty", "crv", "n", "e", "x", "y")
+_SECRET_MEMBERS: Final = ("d", "p", "q", "dp", "dq", "qi")
+_KEY_TYPES: Final[dict[SigningAlgorithm, tuple[str, str | None]]] = {
+    "ES256": ("EC", "P-256"),
+    "RS256": ("RSA", None),
+    "PS256": ("RSA", None),
+    "Ed25519": ("OKP", "Ed25519"),
+}
+
+
+class SigningKey:
+    """A private key with its kid and its one algorithm. It shows neither in repr nor in pickles."""
+
+    __slots__ = ("_jwk", "_key", "algorithm", "kid")
+
+    def __init__(self, key: ECKey | RSAKey | OKPKey, algorithm: SigningAlgorithm, kid: str) -> None:
+        self.algorithm: Final = algorithm
+        self.kid: Final = kid
+        self._key = key
+        self._jwk = cast("dict[str, Any]", key.as_dict(private=True))
+
+    def sign(self, header_typ: str, claims: Mapping[str, Any]) -> str:
+        """A compact JWS over the claims, with alg, kid and typ in the header (RFC 7515 §7.1).
+
+        An RSA signature takes 0.2 to 0.7 ms of CPU: call it in a thread.
+        """
+        header = {"alg": self.algorithm, "kid": self.kid, "typ": header_typ}
+        payload = json.dumps(claims, separators=(",", ":"), allow_nan=False).encode()
+        return jws.serialize_compact(header, payload, self._key, algorithms=[self.algorithm])
+
+    def signature_of(self, signed: bytes) -> bytes:
+        """The bare signature over these bytes."""
+        return jws.JWSRegistry.algorithms[self.algorithm].sign(signed, self._key)
+
+    @property
+    def public_jwk(self) -> dict[str, Any]:
+        """For publication: the key itself, use, alg and kid; never a private member."""
+        members = {name: self._jwk[name] for name in _PUBLIC_MEMBERS if name in self._jwk}
+        return members | {"use": "sig", "alg": self.algorithm, "kid": self.kid}
+
+    @property
+    def private_jwk(self) -> dict[str, Any]:
+        """For sealing in a store, and nothing else."""
+        return self.public_jwk | {name: self._jwk[name] for name in _SECRET_MEMBERS if name in self._jwk}
+
+    @property
+    def verification_key(self) -> VerificationKey:
+        """The public half, as `KeySet` holds it."""
+        return parse_public_jwk(self.public_jwk)
+
+    def __repr__(self) -> str:
+        return f"SigningKey({self.kid!r}, {self.algorithm!r})"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a SigningKey is not pickled")
+
+
+def generate_signing_key(algorithm: SigningAlgorithm, kid: str | None = None) -> SigningKey:
+    """A new key from the operating system's randomness: P-256, RSA of 3072 bits, or Ed25519.
+
+    Without a kid it is the key's thumbprint. RSA takes about 0.3 s of CPU.
+    """
+    key: ECKey | RSAKey | OKPKey
+    if algorithm == "ES256":
+        key = ECKey.generate_key("P-256")
+    elif algorithm == "Ed25519":
+        key = OKPKey.generate_key("Ed25519")
+    else:
+        key = RSAKey.generate_key(RSA_BITS)
+    return SigningKey(key, algorithm, key.thumbprint() if kid is None else kid)
+
+
+def signing_key_from_jwk(jwk: Mapping[str, Any]) -> SigningKey:
+    """The key that `private_jwk` gave.
+
+    Raises: ConfigurationError when it is not a private key with kid and one of the four algorithms.
+    """
+    algorithm, kid = jwk.get("alg"), jwk.get("kid")
+    if algorithm not in SIGNING_ALGORITHMS or not isinstance(kid, str) or not kid or "d" not in jwk:
+        raise ConfigurationError(Finding.CONFIG_VALUE, setting="signing key", why="alg, kid or d")
+    if (jwk.get("kty"), jwk.get("crv")) != _KEY_TYPES[algorithm]:
+        raise ConfigurationError(Finding.CONFIG_VALUE, setting="signing key", why="kty or crv")
+    try:
+        key = joserfc_jwk.import_key(dict(jwk))
+        signing = SigningKey(cast("ECKey | RSAKey | OKPKey", key), algorithm, kid)
+        _ = signing.verification_key
+    except (JoseError, ValueError, TypeError, KeyError) as error:
+        raise ConfigurationError(Finding.CONFIG_VALUE, setting="signing key", why="damaged") from error
+    return signing
+
+
+def thumbprint(jwk: Mapping[str, Any]) -> str:
+    """The SHA-256 thumbprint of a key, base64url (RFC 7638 §3).
+
+    Raises: ValueError when it is not a key of a known type.
+    """
+    try:
+        return joserfc_jwk.import_key(dict(jwk)).thumbprint()
+    except (JoseError, TypeError, KeyError) as error:
+        raise ValueError("not a JWK") from error

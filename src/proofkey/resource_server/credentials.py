@@ -1,0 +1,79 @@
+"""What a request to the API presents: RFC 6750 §2.1, the Authorization header and nothing else."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import parse_qsl
+
+from proofkey.errors import MalformedCredentials, NoCredentials
+from proofkey.findings import Finding
+
+_TOKEN_CHARACTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
+_KNOWN_SCHEMES: Final = frozenset({b"basic", b"digest", b"dpop", b"negotiate"})
+
+Headers = Iterable[tuple[bytes, bytes]]
+"""Header names in lower case, as ASGI gives them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An access token as it was presented, not yet proven."""
+
+    token: str = field(repr=False)
+
+
+def read_credentials(headers: Headers, query: bytes = b"") -> Credentials:
+    """RFC 6750 §2: one Authorization header with the scheme Bearer in any case; no token in query or body.
+
+    `query` is the raw query string. A token in the query alone counts as none (RFC 9700 §4.3.2).
+
+    Raises: NoCredentials when there is no bearer token, MalformedCredentials when there is more than one
+    credential or the header has another form.
+    """
+    header: bytes | None = None
+    for name, value in headers:
+        if name == b"authorization":
+            if header is not None:
+                raise MalformedCredentials(Finding.CREDENTIALS_REPEATED, where="two Authorization headers")
+            header = value
+    in_query = _has_token(query)
+    if header is None:
+        raise NoCredentials(Finding.CREDENTIALS_NONE, **({"where": "query"} if in_query else {}))
+    scheme, _, token = header.partition(b" ")
+    if scheme.lower() != b"bearer":
+        raise _other_scheme(scheme)
+    if in_query:
+        raise MalformedCredentials(Finding.CREDENTIALS_REPEATED, where="header and query")
+    token = token.lstrip(b" ")
+    check_token_syntax(token)
+    return Credentials(token.decode("ascii"))
+
+
+def check_token_syntax(token: bytes) -> None:
+    """RFC 6750 §2.1 `b64token`: letters, digits and `-._~+/`, then any number of `=`.
+
+    Raises: MalformedCredentials.
+    """
+    body = token.rstrip(b"=")
+    if not body or body.translate(None, _TOKEN_CHARACTERS):
+        raise MalformedCredentials(
+            Finding.CREDENTIALS_MALFORMED, reason="empty" if not token else "not a bearer token's characters"
+        )
+
+
+def _other_scheme(scheme: bytes) -> NoCredentials | MalformedCredentials:
+    """Another scheme is no credential of ours; what is not even a scheme is malformed."""
+    known = scheme.lower()
+    if known in _KNOWN_SCHEMES:
+        return NoCredentials(Finding.CREDENTIALS_NONE, scheme=known.decode("ascii"))
+    if not scheme:
+        return MalformedCredentials(Finding.CREDENTIALS_MALFORMED, reason="empty")
+    return NoCredentials(Finding.CREDENTIALS_NONE, scheme="other")
+
+
+def _has_token(query: bytes) -> bool:
+    """True when the query has a parameter `access_token`, however its name is percent-encoded."""
+    if not query or (b"access_token" not in query and b"%" not in query):
+        return False
+    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, errors="replace")
+    return any(name == "access_token" for name, _ in pairs)

@@ -1,0 +1,158 @@
+"""What a configuration must not ask for; each check is one line of a table or one small rule."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+from proofkey.errors import ConfigurationError
+from proofkey.findings import Finding
+from proofkey.protocol.text import Secret
+from proofkey.protocol.uri import is_loopback_http, is_web_url
+from proofkey.runtime.settings_model import Document
+from proofkey.runtime.settings_secrets import check_strong_secret
+from proofkey.transport.address import shown_address
+
+Raw = Mapping[str, Any]
+
+
+def _is_set(value: object) -> bool:
+    return value is not None
+
+
+def _begins(*starts: str) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, str) and value.startswith(starts)
+
+
+def _among(*values: object) -> Callable[[object], bool]:
+    return lambda value: value in values
+
+
+_DATABASE_SERVERS: Final = _begins("postgresql", "postgres:", "redis", "valkey")
+
+
+@dataclass(frozen=True, slots=True)
+class NotBuilt:
+    """A key (dotted, list positions left out) and the values of it that ask for a feature of a later version."""
+
+    key: str
+    asks: Callable[[object], bool]
+
+
+NOT_BUILT: Final = (
+    NotBuilt("server.features", bool),
+    NotBuilt("server.profile", _among("fapi2")),
+    NotBuilt("server.registration", _is_set),
+    NotBuilt("server.client_certificate_header", _is_set),
+    NotBuilt("server.store", _DATABASE_SERVERS),
+    NotBuilt(
+        "server.clients.token_endpoint_auth_method",
+        _among("private_key_jwt", "client_secret_jwt", "tls_client_auth", "self_signed_tls_client_auth"),
+    ),
+    NotBuilt("server.clients.jwks", _is_set),
+    NotBuilt("server.clients.jwks_uri", _is_set),
+    NotBuilt("outgoing.allow_insecure_private_hosts", bool),
+    NotBuilt("api.dpop", _among("optional", "required")),
+    NotBuilt("api.store", lambda value: value != "memory:"),
+    NotBuilt("login.private_key_file", _is_set),
+    NotBuilt("login.store", _DATABASE_SERVERS),
+)
+"""A later version that has the feature deletes its line."""
+
+
+def check_built(values: Raw) -> None:
+    """Raises: ConfigurationError for the first value that asks for a feature which is not there."""
+    for row in NOT_BUILT:
+        for place, value in _values_at(values, row.key.split(".")):
+            if row.asks(value):
+                shown = {"value": value} if isinstance(value, str) and len(value) < 40 and "@" not in value else {}
+                raise ConfigurationError(Finding.CONFIG_NOT_BUILT, key=place, **shown)
+
+
+def check_document(document: Document) -> None:
+    """What the types cannot say. Raises: ConfigurationError."""
+    for key, url in _urls(document):
+        _check_url(key, url)
+    for key, secret in _secrets(document):
+        check_strong_secret(secret, key)
+    _check_server(document)
+    ca_file = document.outgoing.ca_file
+    if ca_file is not None and not ca_file.is_file():
+        key = "outgoing.ca_file"
+        raise ConfigurationError(Finding.CONFIG_VALUE, key=key, file=str(ca_file), reason="no such file")
+
+
+def resolved_store(key: str, url: str, base: Path) -> str:
+    """`memory:`, or `sqlite:///` with the path made absolute. Raises: ConfigurationError for other forms."""
+    if url == "memory:":
+        return url
+    path = url.removeprefix("sqlite:///")
+    if path == url or not path or path.startswith(":") or "?" in path:
+        raise ConfigurationError(Finding.CONFIG_VALUE, key=key, reason="neither memory: nor sqlite:///path")
+    return f"sqlite:///{(base / path).absolute()}"
+
+
+def _urls(document: Document) -> Iterator[tuple[str, str | None]]:
+    if document.server is not None:
+        yield "server.issuer", document.server.issuer
+    if document.api is not None:
+        yield "api.issuer", document.api.issuer
+        yield "api.public_url", document.api.public_url
+    if document.login is not None:
+        yield "login.issuer", document.login.issuer
+        yield "login.public_url", document.login.public_url
+        yield "login.api_url", document.login.api_url
+
+
+def _check_url(key: str, url: str | None) -> None:
+    if url is None or is_web_url(url):
+        return
+    shown = shown_address(url)
+    if url.lower().startswith("http://"):
+        raise ConfigurationError(Finding.ISSUER_INSECURE, key=key, value=shown)
+    raise ConfigurationError(Finding.CONFIG_VALUE, key=key, value=shown, reason="not an https URL")
+
+
+def _secrets(document: Document) -> Iterator[tuple[str, Secret]]:
+    if document.server is not None:
+        yield "server.master_key", document.server.master_key
+        for client in document.server.clients:
+            if client.client_secret is not None:
+                yield f"server.clients {client.client_id} client_secret", client.client_secret
+    if document.login is not None and document.login.client_secret is not None:
+        yield "login.client_secret", document.login.client_secret
+
+
+def _check_server(document: Document) -> None:
+    server = document.server
+    if server is None:
+        return
+    if server.workers > 1 and server.store == "memory:":
+        raise ConfigurationError(Finding.STORE_NOT_SHARED, key="server.store", workers=str(server.workers))
+    if server.allow_insecure_no_throttles and not is_loopback_http(server.issuer):
+        key = "server.allow_insecure_no_throttles"
+        raise ConfigurationError(Finding.CONFIG_VALUE, key=key, reason="only with an http issuer on loopback")
+    for kind, names in (
+        ("client_id", [client.client_id for client in server.clients]),
+        ("username", [user.username for user in server.users]),
+        ("identifier", [resource.identifier for resource in server.resources]),
+    ):
+        repeated = next((name for name in names if names.count(name) > 1), None)
+        if repeated is not None:
+            raise ConfigurationError(Finding.CONFIG_VALUE, key=kind, value=repeated[:200], reason="stands twice")
+
+
+def _values_at(values: object, keys: list[str], place: str = "") -> Iterator[tuple[str, object]]:
+    """Every value below that path of keys, lists entered, with the place where it stands."""
+    if isinstance(values, list | tuple):
+        for position, item in enumerate(cast("list[Any]", values)):
+            yield from _values_at(item, keys, f"{place}.{position}")
+    elif not keys:
+        yield place, values
+    elif isinstance(values, Mapping) and keys[0] in values:
+        inner = cast("Raw", values)[keys[0]]
+        where = f"{place}.{keys[0]}".lstrip(".")
+        if len(keys) == 1:
+            yield where, inner
+        else:
+            yield from _values_at(inner, keys[1:], where)

@@ -1,0 +1,205 @@
+"""The sections of the one configuration, as values; the names are the keys of proofkey.toml."""
+
+from collections.abc import Mapping
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from proofkey.protocol.registration import ApplicationType, AuthMethod
+from proofkey.protocol.text import Secret
+
+
+def _secret(value: object) -> Secret:
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("text is expected")
+    return Secret(value)
+
+
+def _network(value: str) -> str:
+    return str(ip_network(value, strict=False))
+
+
+SecretText = Annotated[Secret, PlainValidator(_secret)]
+Network = Annotated[str, AfterValidator(_network)]
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error"],
+    BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
+]
+Seconds = Annotated[int, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """Frozen; unknown keys are errors; a secret never shows in an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class LifetimesSettings(Section):
+    """All in seconds; see requirements §8 for the reasons."""
+
+    code: Annotated[int, Field(ge=1, le=600)] = 60
+    access_token: Annotated[int, Field(ge=1, le=3600)] = 900
+    client_credentials: Annotated[int, Field(ge=1, le=3600)] = 600
+    id_token: Annotated[int, Field(ge=1, le=3600)] = 300
+    refresh_idle: Seconds = 14 * 86400
+    refresh_absolute: Seconds = 30 * 86400
+    refresh_absolute_public: Seconds = 8 * 3600
+    refresh_grace: Annotated[int, Field(ge=0, le=60)] = 10
+    interaction: Annotated[int, Field(ge=1, le=3600)] = 600
+    sign_in_idle: Seconds = 3600
+    sign_in_absolute: Seconds = 86400
+    key_use: Seconds = 90 * 86400
+    key_announcement: Seconds = 14 * 86400
+
+
+class ResourceSettings(Section):
+    """An API for which tokens are issued (RFC 8707); `clients` may introspect its tokens."""
+
+    identifier: str
+    scopes: tuple[str, ...] = ()
+    clients: tuple[str, ...] = ()
+
+
+class ClientSettings(Section):
+    """A client in the names of RFC 7591 §2."""
+
+    client_id: str
+    client_secret: SecretText | None = None
+    client_secret_file: Path | None = None
+    token_endpoint_auth_method: AuthMethod | None = None
+    """None: client_secret_basic with a secret, none without."""
+    client_name: str = ""
+    application_type: ApplicationType = "web"
+    redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    grant_types: tuple[str, ...] = ("authorization_code", "refresh_token")
+    response_types: tuple[str, ...] = ("code",)
+    scope: str = "openid profile email offline_access"
+    id_token_signed_response_alg: str = "ES256"
+    skip_consent: bool = False
+    allow_insecure_without_pkce: bool = False
+    jwks: Mapping[str, Any] | None = None
+    jwks_uri: str | None = None
+
+
+class UserSettings(Section):
+    """A user; the password is taken as it is."""
+
+    username: str
+    password: SecretText
+    password_file: Path | None = None
+    sub: str | None = None
+    roles: tuple[str, ...] = ()
+    claims: Mapping[str, Any] = Field(default_factory=dict)
+
+
+class ServerSettings(Section):
+    """The authorization server."""
+
+    issuer: str
+    master_key: SecretText
+    master_key_file: Path | None = None
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    store: str = "sqlite:///proofkey.db"
+    trusted_proxies: tuple[Network, ...] = ()
+    client_certificate_header: str | None = None
+    profile: Literal["standard"] = "standard"
+    features: tuple[str, ...] = ()
+    registration: Mapping[str, Any] | None = None
+    lifetimes: LifetimesSettings = LifetimesSettings()
+    default_resource: str | None = None
+    resources: tuple[ResourceSettings, ...] = ()
+    clients: tuple[ClientSettings, ...] = ()
+    users: tuple[UserSettings, ...] = ()
+    allow_insecure_no_throttles: bool = False
+
+
+class OutgoingSettings(Section):
+    """Requests to other servers."""
+
+    ca_file: Path | None = None
+    allow_insecure_private_hosts: tuple[str, ...] = ()
+
+
+class ApiSettings(Section):
+    """A protected API."""
+
+    issuer: str
+    audience: str
+    public_url: str | None = None
+    docs_client_id: str | None = None
+    """A public client by which the API's own documentation page signs in."""
+    dpop: Literal["off"] = "off"
+    store: str = "memory:"
+
+
+class LoginSettings(Section):
+    """A client that logs people in; read by the web and the Streamlit face."""
+
+    issuer: str
+    client_id: str
+    client_secret: SecretText | None = None
+    client_secret_file: Path | None = None
+    private_key_file: Path | None = None
+    public_url: str
+    audience: str | None = None
+    api_url: str | None = None
+    scope: str | None = None
+    store: str = "memory:"
+
+
+class LogSettings(Section):
+    """What is written to stderr."""
+
+    level: LogLevel = "info"
+
+
+class Document(BaseSettings):
+    """All sections of one configuration; those that stand nowhere are None."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        env_prefix="PROOFKEY_",
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+    )
+
+    server: ServerSettings | None = None
+    outgoing: OutgoingSettings = OutgoingSettings()
+    api: ApiSettings | None = None
+    login: LoginSettings | None = None
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `Settings.load` has read and checked."""
+        return (init_settings,)
+
+
+MODELS: Mapping[str, type[BaseModel]] = {
+    "": Document,
+    "server": ServerSettings,
+    "server.lifetimes": LifetimesSettings,
+    "server.resources": ResourceSettings,
+    "server.clients": ClientSettings,
+    "server.users": UserSettings,
+    "outgoing": OutgoingSettings,
+    "api": ApiSettings,
+    "login": LoginSettings,
+    "log": LogSettings,
+}
+"""By the dotted place in the file, list positions left out."""

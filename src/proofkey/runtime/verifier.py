@@ -1,0 +1,86 @@
+"""Verifies access tokens, for any framework or none."""
+
+from collections.abc import Iterable, Sequence
+
+from proofkey.errors import InvalidToken
+from proofkey.findings import Finding
+from proofkey.protocol.access_token import AccessToken
+from proofkey.protocol.exchange import Transport
+from proofkey.protocol.signature import ALGORITHM_NAMES
+from proofkey.resource_server.protected_resource import LEEWAY, ResourcePolicy, build_policy, read_token
+from proofkey.runtime.clock import Clock, system_clock
+from proofkey.runtime.key_source import KeySource
+from proofkey.runtime.portal import Portal
+from proofkey.transport.http import HttpTransport
+
+
+class Verifier:
+    """Checks access tokens of one issuer for one API; keeps the issuer's keys.
+
+    `verify` is for coroutines and `verify_sync` for everything else; both share keys and fetches. Without `start`
+    the keys are fetched when a token needs them.
+    """
+
+    __slots__ = ("_clock", "policy", "source")
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        audience: str | Sequence[str] = (),
+        algorithms: Iterable[str] = ALGORITHM_NAMES,
+        leeway: int = LEEWAY,
+        transport: Transport | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Raises: ConfigurationError when the audience is missing or the issuer is http away from loopback."""
+        self.policy: ResourcePolicy = build_policy(issuer, audience, algorithms=algorithms, leeway=leeway)
+        self._clock = system_clock() if clock is None else clock
+        self.source: KeySource = KeySource(
+            self.policy.issuer, HttpTransport() if transport is None else transport, self._clock
+        )
+
+    @property
+    def ready(self) -> bool:
+        """True while there are keys to verify with: what a readiness probe asks."""
+        return self.source.ready
+
+    async def verify(self, token: str) -> AccessToken:
+        """The proven claims.
+
+        Raises: InvalidToken; Unavailable while the issuer's keys cannot be had.
+        """
+        keys = self.source.fresh()
+        if keys is None:
+            keys = await self.source.current()
+        try:
+            return read_token(token, keys, self.policy, self._clock.now())
+        except InvalidToken as refusal:
+            if refusal.finding is not Finding.TOKEN_KEY_UNKNOWN:
+                raise
+            newer = await self.source.keys_for(refusal.facts.get("kid", ""))
+            if newer is keys:
+                raise
+        return read_token(token, newer, self.policy, self._clock.now())
+
+    def verify_sync(self, token: str) -> AccessToken:
+        """`verify` for synchronous code: no I/O and no other thread while the keys are here.
+
+        Raises: InvalidToken; Unavailable while the issuer's keys cannot be had.
+        """
+        keys = self.source.fresh()
+        if keys is not None:
+            try:
+                return read_token(token, keys, self.policy, self._clock.now())
+            except InvalidToken as refusal:
+                if refusal.finding is not Finding.TOKEN_KEY_UNKNOWN:
+                    raise
+        return Portal.own().call(self.verify, token)
+
+    async def start(self) -> None:
+        """Warms the keys up and keeps them fresh on this event loop; an issuer that is down does not fail it."""
+        await self.source.start()
+
+    async def aclose(self) -> None:
+        """Ends what `start` began."""
+        await self.source.aclose()

@@ -1,0 +1,15 @@
+"""Stores in the memory of one process: for demonstrations, tests and single-process servers.
+
+Each method holds one lock from its first look to its last write and never awaits, so what the SQL stores decide
+by a conditional write is decided here by the lock. `proofkey.store.open` makes sure that there is one process.
+"""
+
+from proofkey.store.memory.grants import MemoryGrants
+from proofkey.store.memory.sessions import MemorySessionStore
+
+
+class MemoryServerStore(MemoryGrants):
+    """`ServerStore` in memory. `events` holds the last audit events, oldest first."""
+
+
+__all__ = ["MemoryServerStore", "MemorySessionStore"]

@@ -1,0 +1,52 @@
+"""What the memory store of the server holds, and the lock that guards it."""
+
+import threading
+from collections import deque
+
+from proofkey.authorization_server.records import (
+    AuditEvent,
+    Authorization,
+    Consent,
+    Interaction,
+    SignIn,
+    SigningKeyRecord,
+    User,
+)
+from proofkey.errors import ServerError
+from proofkey.findings import Finding
+from proofkey.protocol.registration import ClientRegistration
+from proofkey.protocol.text import Subject
+from proofkey.protocol.throttle import Attempts
+
+_KEPT_EVENTS = 10_000
+
+
+class MemoryTables:
+    """Records by key."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._clients: dict[str, ClientRegistration] = {}
+        self._users: dict[str, User] = {}
+        self._usernames: dict[str, Subject] = {}
+        self._tombstones: set[str] = set()
+        self._sign_ins: dict[str, SignIn] = {}
+        self._digests_by_sid: dict[str, str] = {}
+        self._consents: dict[tuple[str, str], Consent] = {}
+        self._interactions: dict[str, Interaction] = {}
+        self._authorizations: dict[str, Authorization] = {}
+        self._ids_by_code: dict[str, str] = {}
+        self._keys: dict[str, SigningKeyRecord] = {}
+        self._attempts: dict[tuple[str, str], tuple[Attempts, float]] = {}
+        self.events: deque[AuditEvent] = deque(maxlen=_KEPT_EVENTS)
+
+    def _check_known(self, *, sub: str | None = None, client_id: str | None = None) -> None:
+        """Refuses a reference to nobody, as a foreign key does."""
+        if sub is not None and sub not in self._users and sub not in self._tombstones:
+            raise ServerError(Finding.STORE_CONFLICT, reference="users")
+        if client_id is not None and client_id not in self._clients:
+            raise ServerError(Finding.STORE_CONFLICT, reference="clients")
+
+    def _by_sid(self, sid: str | None) -> SignIn | None:
+        digest = self._digests_by_sid.get(sid) if sid else None
+        return self._sign_ins.get(digest) if digest else None

@@ -1,0 +1,169 @@
+"""The browser's sessions at a client, in SQLite. What the provider gave is sealed, each value to its place."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Self
+
+from proofkey.client.session import PendingLogin, Session, SessionTokens
+from proofkey.errors import ConfigurationError
+from proofkey.protocol.text import Instant, Secret
+from proofkey.store.sealed import Sealer
+from proofkey.store.sql import statements as sql
+from proofkey.store.sql.database import Database, Parameters, Row, purge
+from proofkey.store.sql.documents import from_json, strings, to_json
+
+
+class SqliteSessionStore:
+    """`SessionStore` in an SQLite file. A record that another key has sealed counts as absent."""
+
+    def __init__(self, database: Database, sealer: Sealer) -> None:
+        self._database = database
+        self._sealer = sealer
+
+    @classmethod
+    def open(cls, path: Path, sealer: Sealer) -> Self:
+        """Makes, upgrades and opens the file. Raises: ConfigurationError."""
+        return cls(Database.open(path), sealer)
+
+    # --- pending logins --------------------------------------------------------------------------------------
+    async def insert_pending(self, pending: PendingLogin) -> None:
+        secrets = {"nonce": pending.nonce.reveal(), "code_verifier": pending.code_verifier.reveal()}
+        row = (
+            pending.state_digest,
+            pending.browser_digest,
+            pending.issuer,
+            self._sealer.seal(to_json(secrets).encode(), pending.state_digest),
+            pending.redirect_uri,
+            pending.next_path,
+            to_json(pending.resource),
+            " ".join(pending.scope),
+            pending.max_age,
+            pending.created_at,
+            pending.expires_at,
+        )
+        await self._change(sql.INSERT_PENDING, row)
+
+    async def find_pending(self, state_digest: str) -> PendingLogin | None:
+        return self._pending_of(await self._database.one(sql.FIND_PENDING, (state_digest,)))
+
+    async def take_pending(self, state_digest: str) -> PendingLogin | None:
+        def work(connection: sqlite3.Connection) -> Row | None:
+            row: Row | None = connection.execute(sql.FIND_PENDING, (state_digest,)).fetchone()
+            connection.execute(sql.DELETE_PENDING, (state_digest,))
+            return row
+
+        return self._pending_of(await self._database.write(work))
+
+    def _pending_of(self, row: Row | None) -> PendingLogin | None:
+        secrets = self._unsealed(row[3], row[0]) if row else None
+        if row is None or secrets is None:
+            return None
+        return PendingLogin(
+            state_digest=row[0],
+            browser_digest=row[1],
+            issuer=row[2],
+            nonce=Secret(secrets["nonce"]),
+            code_verifier=Secret(secrets["code_verifier"]),
+            redirect_uri=row[4],
+            next_path=row[5],
+            resource=strings(row[6]),
+            scope=tuple(row[7].split()),
+            max_age=row[8],
+            created_at=row[9],
+            expires_at=row[10],
+        )
+
+    # --- sessions --------------------------------------------------------------------------------------------
+    async def insert_session(self, session: Session) -> None:
+        row = (
+            session.id,
+            session.issuer,
+            session.sub,
+            to_json(dict(session.claims)),
+            session.sid,
+            session.created_at,
+            session.seen_at,
+            session.absolute_expires_at,
+            self._sealed_tokens(session.id, session.tokens),
+            session.version,
+        )
+        await self._change(sql.INSERT_SESSION, row)
+
+    async def find_session(self, id_: str) -> Session | None:
+        row = await self._database.one(sql.FIND_SESSION, (id_,))
+        tokens = self._unsealed(row[8], row[0]) if row else None
+        if row is None or tokens is None:
+            return None
+        return Session(
+            id=row[0],
+            issuer=row[1],
+            sub=row[2],
+            claims=from_json(row[3]),
+            sid=row[4],
+            created_at=row[5],
+            seen_at=row[6],
+            absolute_expires_at=row[7],
+            tokens=_tokens_of(tokens),
+            version=row[9],
+        )
+
+    async def touch_session(self, id_: str, now: Instant) -> None:
+        await self._change(sql.TOUCH_SESSION, (now, id_, now))
+
+    async def replace_tokens(self, id_: str, version: int, tokens: SessionTokens, now: Instant) -> bool:
+        return await self._change(sql.REPLACE_TOKENS, (self._sealed_tokens(id_, tokens), id_, version, now))
+
+    async def end_session(self, id_: str) -> bool:
+        return await self._change(sql.END_SESSION, (id_,))
+
+    async def acquire_refresh(self, id_: str, holder: str, now: Instant, lease: int) -> bool:
+        return await self._change(sql.ACQUIRE_REFRESH, (holder, now + lease, id_, now))
+
+    async def release_refresh(self, id_: str, holder: str) -> None:
+        await self._change(sql.RELEASE_REFRESH, (id_, holder))
+
+    # --- upkeep ----------------------------------------------------------------------------------------------
+    async def purge_sessions(self, now: Instant, *, batch: int = 500) -> int:
+        return await purge(self._database, sql.PURGE_SESSIONS, now, batch)
+
+    async def ping(self) -> None:
+        await self._database.ping()
+
+    async def aclose(self) -> None:
+        await self._database.aclose()
+
+    async def _change(self, statement: str, parameters: Parameters) -> bool:
+        """One conditional write: True when it changed a row."""
+        return await self._database.write(
+            lambda connection: connection.execute(statement, tuple(parameters)).rowcount == 1
+        )
+
+    def _sealed_tokens(self, id_: str, tokens: SessionTokens) -> str:
+        return self._sealer.seal(to_json(_members_of(tokens)).encode(), id_)
+
+    def _unsealed(self, sealed: str, context: str) -> dict[str, Any] | None:
+        try:
+            return from_json(self._sealer.open(sealed, context).decode())
+        except ConfigurationError:
+            return None
+
+
+def _members_of(tokens: SessionTokens) -> dict[str, object]:
+    return {
+        "access_token": tokens.access_token.reveal(),
+        "access_expires_at": tokens.access_expires_at,
+        "scope": tokens.scope,
+        "refresh_token": tokens.refresh_token.reveal() if tokens.refresh_token else None,
+        "id_token": tokens.id_token.reveal() if tokens.id_token else None,
+    }
+
+
+def _tokens_of(members: dict[str, Any]) -> SessionTokens:
+    refresh_token, id_token = members["refresh_token"], members["id_token"]
+    return SessionTokens(
+        access_token=Secret(members["access_token"]),
+        access_expires_at=members["access_expires_at"],
+        scope=tuple(members["scope"]),
+        refresh_token=Secret(refresh_token) if refresh_token is not None else None,
+        id_token=Secret(id_token) if id_token is not None else None,
+    )

@@ -1,0 +1,208 @@
+"""The statements of the server's store, by hand; `rows` knows the order of the columns."""
+
+from typing import Final
+
+# --- clients, users ----------------------------------------------------------------------------------------------
+FIND_CLIENT: Final = "SELECT registration, disabled FROM clients WHERE client_id = ?"
+LIST_CLIENTS: Final = "SELECT registration, disabled FROM clients ORDER BY client_id"
+PUT_CLIENT: Final = """
+    INSERT INTO clients (client_id, registration, disabled, updated_at) VALUES (?, ?, ?, ?)
+    ON CONFLICT (client_id) DO UPDATE SET
+        registration = excluded.registration, disabled = excluded.disabled, updated_at = excluded.updated_at
+"""
+DISABLE_CLIENT: Final = "UPDATE clients SET disabled = 1, updated_at = ? WHERE client_id = ?"
+ENABLE_CLIENT: Final = "UPDATE clients SET disabled = 0, updated_at = ? WHERE client_id = ?"
+
+FIND_USER: Final = """
+    SELECT sub, username, password_hash, roles, claims, disabled, created_at, password_changed_at
+    FROM users WHERE sub = ? AND deleted_at IS NULL
+"""
+FIND_USERNAME: Final = """
+    SELECT sub, username, password_hash, roles, claims, disabled, created_at, password_changed_at
+    FROM users WHERE username = ?
+"""
+LIST_USERS: Final = """
+    SELECT sub, username, password_hash, roles, claims, disabled, created_at, password_changed_at
+    FROM users WHERE deleted_at IS NULL ORDER BY username
+"""
+IS_TOMBSTONE: Final = "SELECT 1 FROM users WHERE sub = ? AND deleted_at IS NOT NULL"
+OTHER_OF_USERNAME: Final = "SELECT 1 FROM users WHERE username = ? AND sub <> ?"
+PUT_USER: Final = """
+    INSERT INTO users (sub, username, password_hash, roles, claims, disabled, created_at, password_changed_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (sub) DO UPDATE SET
+        username = excluded.username, password_hash = excluded.password_hash, roles = excluded.roles,
+        claims = excluded.claims, disabled = excluded.disabled, created_at = excluded.created_at,
+        password_changed_at = excluded.password_changed_at
+"""
+SET_PASSWORD: Final = """
+    UPDATE users SET password_hash = ?, password_changed_at = ? WHERE sub = ? AND deleted_at IS NULL
+"""
+UPGRADE_PASSWORD_HASH: Final = """
+    UPDATE users SET password_hash = ? WHERE sub = ? AND password_hash = ? AND deleted_at IS NULL
+"""
+DISABLE_USER: Final = "UPDATE users SET disabled = 1 WHERE sub = ? AND deleted_at IS NULL"
+ENABLE_USER: Final = "UPDATE users SET disabled = 0 WHERE sub = ? AND deleted_at IS NULL"
+DELETE_USER: Final = """
+    UPDATE users SET deleted_at = ?, username = NULL, password_hash = '', roles = '[]', claims = '{}', disabled = 1
+    WHERE sub = ? AND deleted_at IS NULL
+"""
+DELETE_CONSENTS: Final = "DELETE FROM consents WHERE sub = ?"
+END_SIGN_INS_OF_USER: Final = "UPDATE sign_ins SET ended_at = ? WHERE sub = ? AND ended_at IS NULL"
+REVOKE_OF_USER: Final = "UPDATE authorizations SET revoked_at = ? WHERE sub = ? AND revoked_at IS NULL"
+
+# --- sign-ins, consents ------------------------------------------------------------------------------------------
+INSERT_SIGN_IN: Final = """
+    INSERT INTO sign_ins
+        (sid, digest, sub, auth_time, amr, created_at, seen_at, absolute_expires_at, ended_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+FIND_SIGN_IN: Final = """
+    SELECT s.sid, s.digest, s.sub, s.auth_time, s.amr, s.created_at, s.seen_at, s.absolute_expires_at, s.ended_at,
+        u.sub, u.username, u.password_hash, u.roles, u.claims, u.disabled, u.created_at, u.password_changed_at
+    FROM sign_ins s LEFT JOIN users u ON u.sub = s.sub AND u.deleted_at IS NULL
+    WHERE s.digest = ?
+"""
+TOUCH_SIGN_IN: Final = "UPDATE sign_ins SET seen_at = ? WHERE sid = ? AND seen_at < ?"
+RENEW_SIGN_IN: Final = """
+    UPDATE sign_ins SET digest = ?, auth_time = ?, seen_at = ? WHERE sid = ? AND ended_at IS NULL
+"""
+END_SIGN_IN: Final = "UPDATE sign_ins SET ended_at = ? WHERE sid = ? AND ended_at IS NULL"
+REVOKE_OF_SIGN_IN: Final = """
+    UPDATE authorizations SET revoked_at = ?
+    WHERE sid = ? AND revoked_at IS NULL AND instr(' ' || scope || ' ', ' offline_access ') = 0
+"""
+FIND_CONSENT: Final = """
+    SELECT sub, client_id, scope, resource, granted_at FROM consents WHERE sub = ? AND client_id = ?
+"""
+PUT_CONSENT: Final = """
+    INSERT INTO consents (sub, client_id, scope, resource, granted_at) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (sub, client_id) DO UPDATE SET
+        scope = excluded.scope, resource = excluded.resource, granted_at = excluded.granted_at
+"""
+
+# --- interactions, authorizations --------------------------------------------------------------------------------
+INSERT_INTERACTION: Final = """
+    INSERT INTO interactions
+        (digest, browser_digest, request, created_at, expires_at, signed_in_since, used_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+FIND_INTERACTION: Final = """
+    SELECT digest, browser_digest, request, created_at, expires_at, signed_in_since, used_at
+    FROM interactions WHERE digest = ?
+"""
+MARK_SIGNED_IN: Final = "UPDATE interactions SET signed_in_since = ? WHERE digest = ? AND used_at IS NULL"
+USE_INTERACTION: Final = "UPDATE interactions SET used_at = ? WHERE digest = ? AND used_at IS NULL"
+
+INSERT_AUTHORIZATION: Final = """
+    INSERT INTO authorizations
+        (id, client_id, sub, sid, scope, resource, nonce, auth_time, code_digest, code_challenge, redirect_uri,
+        redirect_uri_sent, code_expires_at, code_used_at, generation, rotated_at, refresh_idle_expires_at,
+        refresh_absolute_expires_at, created_at, expires_at, revoked_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+        coalesce(?21, (
+            SELECT ended_at FROM sign_ins
+            WHERE sid = ?4 AND instr(' ' || ?5 || ' ', ' offline_access ') = 0
+        ))
+    )
+"""
+"""Revoked from the start when its sign-in ended a moment ago: `end_sign_in` could not see it."""
+
+_STANDING: Final = """
+    SELECT a.id, a.client_id, a.sub, a.sid, a.scope, a.resource, a.nonce, a.auth_time, a.code_digest,
+        a.code_challenge, a.redirect_uri, a.redirect_uri_sent, a.code_expires_at, a.code_used_at, a.generation,
+        a.rotated_at, a.refresh_idle_expires_at, a.refresh_absolute_expires_at, a.created_at, a.expires_at,
+        a.revoked_at,
+        c.registration, c.disabled,
+        u.sub, u.username, u.password_hash, u.roles, u.claims, u.disabled, u.created_at, u.password_changed_at,
+        s.sid, s.digest, s.sub, s.auth_time, s.amr, s.created_at, s.seen_at, s.absolute_expires_at, s.ended_at,
+        k.sub, k.client_id, k.scope, k.resource, k.granted_at
+    FROM authorizations a
+        LEFT JOIN clients c ON c.client_id = a.client_id
+        LEFT JOIN users u ON u.sub = a.sub AND u.deleted_at IS NULL
+        LEFT JOIN sign_ins s ON s.sid = a.sid
+        LEFT JOIN consents k ON k.sub = a.sub AND k.client_id = a.client_id
+"""
+FIND_CODE: Final = _STANDING + "WHERE a.code_digest = ?"
+FIND_AUTHORIZATION: Final = _STANDING + "WHERE a.id = ?"
+USE_CODE: Final = """
+    UPDATE authorizations SET code_used_at = ?, generation = 1
+    WHERE id = ? AND code_used_at IS NULL AND revoked_at IS NULL
+"""
+ROTATE: Final = """
+    UPDATE authorizations
+    SET generation = generation + 1, rotated_at = ?, refresh_idle_expires_at = ?, expires_at = ?
+    WHERE id = ? AND generation = ? AND revoked_at IS NULL
+"""
+REVOKE: Final = "UPDATE authorizations SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL"
+
+# --- signing keys, throttles, audit ------------------------------------------------------------------------------
+LIST_SIGNING_KEYS: Final = """
+    SELECT kid, algorithm, sealed_private_jwk, public_jwk, created_at, active_from, retired_at, remove_at
+    FROM signing_keys ORDER BY created_at, kid
+"""
+ANY_SIGNING_KEY: Final = "SELECT 1 FROM signing_keys LIMIT 1"
+INSERT_SIGNING_KEY: Final = """
+    INSERT INTO signing_keys
+        (kid, algorithm, sealed_private_jwk, public_jwk, created_at, active_from, retired_at, remove_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+RETIRE_SIGNING_KEY: Final = "UPDATE signing_keys SET retired_at = ?, remove_at = ? WHERE kid = ?"
+
+FIND_ATTEMPTS: Final = "SELECT next_at, count FROM throttles WHERE rule = ? AND key_digest = ?"
+PUT_ATTEMPTS: Final = """
+    INSERT INTO throttles (rule, key_digest, next_at, count, forget_at) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (rule, key_digest) DO UPDATE SET
+        next_at = excluded.next_at, count = excluded.count, forget_at = excluded.forget_at
+"""
+FORGET_ATTEMPTS: Final = "DELETE FROM throttles WHERE rule = ? AND key_digest = ?"
+INSERT_EVENT: Final = "INSERT INTO audit_events (at, name, sub, client_id, detail) VALUES (?, ?, ?, ?, ?)"
+
+# --- purge: each takes the instant and the most rows -------------------------------------------------------------
+PURGE: Final = (
+    "DELETE FROM interactions WHERE rowid IN (SELECT rowid FROM interactions WHERE expires_at <= ? LIMIT ?)",
+    "DELETE FROM authorizations WHERE rowid IN (SELECT rowid FROM authorizations WHERE expires_at <= ? LIMIT ?)",
+    "DELETE FROM sign_ins WHERE rowid IN (SELECT rowid FROM sign_ins WHERE absolute_expires_at <= ? LIMIT ?)",
+    "DELETE FROM throttles WHERE rowid IN (SELECT rowid FROM throttles WHERE forget_at <= ? LIMIT ?)",
+    "DELETE FROM signing_keys WHERE rowid IN (SELECT rowid FROM signing_keys WHERE remove_at <= ? LIMIT ?)",
+)
+PURGE_SESSIONS: Final = (
+    "DELETE FROM pending_logins WHERE rowid IN (SELECT rowid FROM pending_logins WHERE expires_at <= ? LIMIT ?)",
+    "DELETE FROM sessions WHERE rowid IN (SELECT rowid FROM sessions WHERE absolute_expires_at <= ? LIMIT ?)",
+)
+
+# --- a client's sessions -----------------------------------------------------------------------------------------
+INSERT_PENDING: Final = """
+    INSERT INTO pending_logins
+        (state_digest, browser_digest, issuer, sealed, redirect_uri, next_path, resource, scope, max_age,
+        created_at, expires_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+FIND_PENDING: Final = """
+    SELECT state_digest, browser_digest, issuer, sealed, redirect_uri, next_path, resource, scope, max_age,
+        created_at, expires_at
+    FROM pending_logins WHERE state_digest = ?
+"""
+DELETE_PENDING: Final = "DELETE FROM pending_logins WHERE state_digest = ?"
+INSERT_SESSION: Final = """
+    INSERT INTO sessions
+        (id, issuer, sub, claims, sid, created_at, seen_at, absolute_expires_at, sealed_tokens, version)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+FIND_SESSION: Final = """
+    SELECT id, issuer, sub, claims, sid, created_at, seen_at, absolute_expires_at, sealed_tokens, version
+    FROM sessions WHERE id = ?
+"""
+TOUCH_SESSION: Final = "UPDATE sessions SET seen_at = ? WHERE id = ? AND seen_at < ?"
+REPLACE_TOKENS: Final = """
+    UPDATE sessions SET sealed_tokens = ?, version = version + 1
+    WHERE id = ? AND version = ? AND absolute_expires_at > ?
+"""
+END_SESSION: Final = "DELETE FROM sessions WHERE id = ?"
+ACQUIRE_REFRESH: Final = """
+    UPDATE sessions SET refresh_holder = ?, refresh_until = ?
+    WHERE id = ? AND (refresh_until IS NULL OR refresh_until <= ?)
+"""
+RELEASE_REFRESH: Final = """
+    UPDATE sessions SET refresh_holder = NULL, refresh_until = NULL WHERE id = ? AND refresh_holder = ?
+"""

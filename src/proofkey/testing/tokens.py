@@ -1,0 +1,101 @@
+"""Tokens for tests: honest ones, and whatever else an issuer's key can be made to sign."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final
+
+from joserfc.jwk import RSAKey
+
+from proofkey.protocol.access_token import build_access_token_claims
+from proofkey.protocol.jose import SigningAlgorithm, SigningKey, generate_signing_key
+from proofkey.protocol.key_set import KeySet
+from proofkey.protocol.text import Instant, encode_base64url
+
+ISSUER: Final = "https://issuer.test"
+AUDIENCE: Final = "https://api.test"
+NOW: Final = Instant(1_800_000_000)
+
+
+@cache
+def key_for_tests(algorithm: SigningAlgorithm, name: str = "key-1") -> SigningKey:
+    """A key that is made once per process; RSA of 2048 bits, which is quicker to make than our own 3072."""
+    if algorithm in ("RS256", "PS256"):
+        return SigningKey(RSAKey.generate_key(2048), algorithm, name)
+    return generate_signing_key(algorithm, name)
+
+
+def key_set_document(*keys: SigningKey) -> bytes:
+    """The JWK Set as an issuer publishes it (RFC 7517 §5)."""
+    return json.dumps({"keys": [key.public_jwk for key in keys]}).encode()
+
+
+def key_set_of(*keys: SigningKey) -> KeySet:
+    """The same, loaded."""
+    return KeySet.from_document(key_set_document(*keys))
+
+
+def sign_exactly(key: SigningKey, header: bytes, payload: bytes) -> str:
+    """A compact JWS over these very bytes, with a genuine signature: well-formed or not."""
+    signed = f"{encode_base64url(header)}.{encode_base64url(payload)}"
+    return f"{signed}.{encode_base64url(key.signature_of(signed.encode()))}"
+
+
+def compact_json(value: object) -> bytes:
+    """JSON without spaces; NaN and Infinity pass, as a careless issuer's writer lets them."""
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenMaker:
+    """Signs what it is told to sign: `claims` and `header` replace or add members, None takes one out."""
+
+    key: SigningKey = field(default_factory=lambda: key_for_tests("ES256"))
+    issuer: str = ISSUER
+    audience: str = AUDIENCE
+    now: Instant = NOW
+
+    def header(self, **changes: object) -> dict[str, Any]:
+        """alg, kid and typ of an access token, changed."""
+        return _changed({"alg": self.key.algorithm, "kid": self.key.kid, "typ": "at+jwt"}, changes)
+
+    def claims(self, **changes: object) -> dict[str, Any]:
+        """The claims of an honest access token, changed."""
+        made = build_access_token_claims(
+            issuer=self.issuer,
+            sub="u1",
+            client_id="app",
+            audience=(self.audience,),
+            scope=("openid", "orders:read"),
+            now=self.now,
+            lifetime=900,
+            jti="jti-1",
+        )
+        return _changed(made, changes)
+
+    def access_token(self, header: Mapping[str, object] | None = None, **claims: object) -> str:
+        """RFC 9068."""
+        return self.sign(self.claims(**claims), **(header or {}))
+
+    def id_token(self, header: Mapping[str, object] | None = None, **claims: object) -> str:
+        """OIDC Core §2, for the client `app`."""
+        made: dict[str, Any] = {
+            "iss": self.issuer,
+            "sub": "u1",
+            "aud": "app",
+            "iat": self.now,
+            "exp": self.now + 300,
+            "auth_time": self.now - 5,
+            "nonce": "nonce-1",
+        }
+        return self.sign(_changed(made, claims), **{"typ": "JWT", **(header or {})})
+
+    def sign(self, claims: Mapping[str, Any] | bytes, **header: object) -> str:
+        """Claims as they are, under the access token's header, changed."""
+        payload = claims if isinstance(claims, bytes) else compact_json(claims)
+        return sign_exactly(self.key, compact_json(self.header(**header)), payload)
+
+
+def _changed(members: dict[str, Any], changes: Mapping[str, object]) -> dict[str, Any]:
+    return {name: value for name, value in {**members, **changes}.items() if value is not None}

@@ -1,0 +1,200 @@
+"""One entry per endpoint: its methods, how it speaks, and what it asks of the authorization server."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from proofkey.authorization_server.answers import Answer, Browser, Page
+from proofkey.authorization_server.policy import Policy
+from proofkey.authorization_server.stores import ServerStore
+from proofkey.errors import InteractionClosed, InvalidRequest
+from proofkey.findings import Finding
+from proofkey.protocol.text import Pairs
+from proofkey.web.errors import Face
+from proofkey.web.forms import read_form, read_query
+from proofkey.web.origin import check_same_site
+from proofkey.web.respond import Responder, build_json
+
+GET: Final = ("GET", "HEAD")
+POST: Final = ("POST",)
+DOCUMENT_SECONDS: Final = 3600
+
+PATHS: Final = frozenset(("/authorize", "/token", "/revoke", "/userinfo", "/jwks", "/end-session", "/signed-out"))
+"""Below the issuer; the well-known documents besides."""
+BELOW: Final = ("/interaction/", "/end-session/", "/static/")
+"""These take an id or a file name."""
+
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,128}")
+
+
+class Core(Protocol):
+    """What `web` asks of the authorization server (runtime.server_core.ServerCore)."""
+
+    @property
+    def policy(self) -> Policy: ...
+
+    @property
+    def store(self) -> ServerStore: ...
+
+    def metadata(self) -> Mapping[str, Any]: ...
+
+    def jwks(self) -> Mapping[str, Any]: ...
+
+    async def start(self) -> None: ...
+
+    async def refresh_keys(self) -> None: ...
+
+    async def upkeep(self) -> None: ...
+
+    async def authorize(self, pairs: Pairs, browser: Browser) -> Answer: ...
+
+    async def interaction(self, id_: str, browser: Browser) -> Answer: ...
+
+    async def sign_in(self, id_: str, pairs: Pairs, browser: Browser) -> Answer: ...
+
+    async def consent(self, id_: str, pairs: Pairs, browser: Browser) -> Answer: ...
+
+    async def token(self, pairs: Pairs, authorization: tuple[str, ...], peer: str) -> Answer: ...
+
+    async def revoke(self, pairs: Pairs, authorization: tuple[str, ...], peer: str) -> Answer: ...
+
+    async def userinfo(self, authorization: tuple[str, ...], pairs: Pairs) -> Answer: ...
+
+    async def end_session(self, pairs: Pairs, browser: Browser) -> Answer: ...
+
+    async def confirm_end_session(self, id_: str, pairs: Pairs, browser: Browser) -> Answer: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """`answer` gets the request and what follows the path (an id, a file name, or nothing)."""
+
+    name: str
+    answer: Callable[[Request, str], Awaitable[Answer | Response]]
+    methods: tuple[str, ...]
+    face: Face
+    cors: bool = False
+    own_form: bool = False
+    """A POST here comes from the form of a page of ours."""
+
+
+class Endpoints:
+    """The endpoints of one server, by path below the issuer; `under` holds those that take an id."""
+
+    __slots__ = ("_core", "_documents", "_origin", "_responder", "at", "under", "well_known")
+
+    def __init__(self, core: Core, responder: Responder) -> None:
+        issuer = urlsplit(core.policy.issuer)
+        self._core = core
+        self._responder = responder
+        self._origin = f"{issuer.scheme}://{issuer.netloc}"
+        self._documents: dict[str, tuple[Mapping[str, Any], bytes]] = {}
+        both = (*GET, *POST)
+        self.well_known: Final = Endpoint(
+            name="metadata", answer=self._metadata, methods=GET, face="oauth", cors=True
+        )
+        self.at: Final[Mapping[str, Endpoint]] = {
+            "/authorize": Endpoint(name="authorize", answer=self._authorize, methods=both, face="page"),
+            "/token": Endpoint(name="token", answer=self._token, methods=POST, face="oauth", cors=True),
+            "/revoke": Endpoint(name="revoke", answer=self._revoke, methods=POST, face="oauth", cors=True),
+            "/userinfo": Endpoint(name="userinfo", answer=self._userinfo, methods=both, face="bearer", cors=True),
+            "/jwks": Endpoint(name="jwks", answer=self._jwks, methods=GET, face="oauth", cors=True),
+            "/end-session": Endpoint(name="end-session", answer=self._end_session, methods=both, face="page"),
+            "/signed-out": Endpoint(name="signed-out", answer=self._signed_out, methods=GET, face="page"),
+        }
+        self.under: Final[Mapping[str, Endpoint]] = {
+            "/interaction/": Endpoint(
+                name="interaction", answer=self._interaction, methods=both, face="page", own_form=True
+            ),
+            "/end-session/": Endpoint(
+                name="end-session", answer=self._confirm, methods=POST, face="page", own_form=True
+            ),
+            "/static/": Endpoint(name="static", answer=self._static, methods=GET, face="page"),
+        }
+
+    def find(self, path: str | None) -> tuple[Endpoint | None, str]:
+        """The endpoint at `path` below the issuer, and what follows its own path; None asks for the metadata."""
+        endpoint = self.well_known if path is None else self.at.get(path)
+        if endpoint is not None:
+            return endpoint, ""
+        path = path or ""
+        for start, below in self.under.items():
+            if path.startswith(start):
+                return below, path[len(start) :]
+        return None, ""
+
+    async def _authorize(self, request: Request, rest: str) -> Answer:
+        return await self._core.authorize(await _pairs_of(request), self._responder.browser(request))
+
+    async def _interaction(self, request: Request, rest: str) -> Answer:
+        """A page, or what its form sends: the consent form has a `decision`, the login form has none."""
+        id_, browser = _id_of(rest), self._responder.browser(request)
+        if request.method != "POST":
+            return await self._core.interaction(id_, browser)
+        check_same_site(request.headers, self._origin)
+        pairs = await read_form(request)
+        if any(name == "decision" for name, _ in pairs):
+            return await self._core.consent(id_, pairs, browser)
+        return await self._core.sign_in(id_, pairs, browser)
+
+    async def _token(self, request: Request, rest: str) -> Answer:
+        authorization = tuple(request.headers.getlist("authorization"))
+        return await self._core.token(await read_form(request), authorization, self._responder.peer(request))
+
+    async def _revoke(self, request: Request, rest: str) -> Answer:
+        authorization = tuple(request.headers.getlist("authorization"))
+        return await self._core.revoke(await read_form(request), authorization, self._responder.peer(request))
+
+    async def _userinfo(self, request: Request, rest: str) -> Answer:
+        """RFC 6750 §2: the header, or the form of a POST; a token in the query is not looked at."""
+        has_form = request.method == "POST" and "content-type" in request.headers
+        pairs = await read_form(request) if has_form else ()
+        return await self._core.userinfo(tuple(request.headers.getlist("authorization")), pairs)
+
+    async def _end_session(self, request: Request, rest: str) -> Answer:
+        return await self._core.end_session(await _pairs_of(request), self._responder.browser(request))
+
+    async def _confirm(self, request: Request, rest: str) -> Answer:
+        id_ = _id_of(rest)
+        check_same_site(request.headers, self._origin)
+        pairs = await read_form(request)
+        return await self._core.confirm_end_session(id_, pairs, self._responder.browser(request))
+
+    async def _signed_out(self, request: Request, rest: str) -> Answer:
+        return Page(name="logged-out")
+
+    async def _static(self, request: Request, rest: str) -> Response:
+        found = self._responder.pages.static(rest)
+        if found is None:
+            raise InvalidRequest(Finding.PATH_UNKNOWN)
+        return found
+
+    async def _metadata(self, request: Request, rest: str) -> Response:
+        return self._document("metadata", self._core.metadata())
+
+    async def _jwks(self, request: Request, rest: str) -> Response:
+        return self._document("jwks", self._core.jwks())
+
+    def _document(self, name: str, document: Mapping[str, Any]) -> Response:
+        """A public document; its bytes are made again only when the server has another object."""
+        known = self._documents.get(name)
+        if known is None or known[0] is not document:
+            known = (document, bytes(build_json(document).body))
+            self._documents[name] = known
+        headers = {"Cache-Control": f"public, max-age={DOCUMENT_SECONDS}"}
+        return Response(known[1], headers=headers, media_type="application/json")
+
+
+async def _pairs_of(request: Request) -> Pairs:
+    return await read_form(request) if request.method == "POST" else read_query(request)
+
+
+def _id_of(rest: str) -> str:
+    if _ID.fullmatch(rest) is None:
+        raise InteractionClosed(Finding.INTERACTION_UNKNOWN, why="not an id")
+    return rest

@@ -1,0 +1,71 @@
+"""The constructor's words for a login, read and checked."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from proofkey.client.stores import SessionStore
+from proofkey.errors import ConfigurationError, ProofkeyError
+from proofkey.findings import Finding
+from proofkey.protocol.scope import parse_scope
+from proofkey.protocol.text import Secret
+from proofkey.runtime.settings_secrets import check_strong_secret
+from proofkey.store.open import MEMORY, sqlite_path
+
+
+def check_secrets(**secrets: Secret | None) -> None:
+    """Raises: ConfigurationError when one could be guessed."""
+    for name, secret in secrets.items():
+        if secret is not None:
+            check_strong_secret(secret, name)
+
+
+def as_secret(value: str | Secret | None) -> Secret | None:
+    """The value, wrapped."""
+    return Secret(value) if isinstance(value, str) else value
+
+
+def read_secret(value: str | Secret | None, file: str | Path | None) -> Secret | None:
+    """The client's secret from the keyword or the file's first line.
+
+    Raises: ConfigurationError when both are given or the file cannot be read.
+    """
+    if file is None:
+        return as_secret(value)
+    if value is not None:
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="client_secret", reason="given twice, also as a file")
+    try:
+        return Secret(Path(file).read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            Finding.CONFIG_VALUE, key="client_secret_file", value=str(file), reason="cannot be read"
+        ) from error
+
+
+def parse_login_scope(scope: str | None, audience: str | None) -> tuple[str, ...]:
+    """The scope to ask for; the least by default.
+
+    Raises: ConfigurationError.
+    """
+    if scope is None:
+        return ("openid", "profile") if audience is None else ("openid", "profile", "offline_access")
+    try:
+        return parse_scope(scope)
+    except ProofkeyError as error:
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="scope", reason=error.finding.sentence) from error
+
+
+def check_prefix(prefix: str) -> None:
+    """Raises: ConfigurationError unless it is like `/auth`."""
+    parts = prefix.split("/")
+    plain = all(part and part.isascii() and part.replace("-", "").replace("_", "").isalnum() for part in parts[1:])
+    if parts[0] or len(parts) < 2 or not plain or urlsplit(prefix).path != prefix:
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="path_prefix", value=prefix[:64], expected="like /auth")
+
+
+def check_store(store: str | SessionStore, secret: Secret | None) -> None:
+    """Raises: ConfigurationError when the URL is of no known kind, or nothing could seal the tokens."""
+    if not isinstance(store, str) or store == MEMORY:
+        return
+    sqlite_path(store)
+    if secret is None:
+        raise ConfigurationError(Finding.CONFIG_MISSING, key="session_secret", reason="it seals the stored tokens")

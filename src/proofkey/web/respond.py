@@ -1,0 +1,100 @@
+"""From an answer of the authorization server to an HTTP response."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from proofkey.authorization_server.answers import Answer, Browser, Cookies, Json, Page
+from proofkey.web.cookies import MAX_FLOWS, CookieJar
+from proofkey.web.headers import is_form_target
+from proofkey.web.pages import Pages
+from proofkey.web.peer import TrustedProxies
+
+FLOW_SECONDS: Final = 600
+"""How long the browser keeps the cookie of a flow; the store's own limit decides."""
+
+_PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
+
+
+class Responder:
+    """Renders answers for one server: its pages and its two kinds of cookies."""
+
+    __slots__ = ("_flows", "_proxies", "_sign_in", "pages")
+
+    def __init__(self, issuer: str, proxies: TrustedProxies) -> None:
+        self.pages: Final = Pages(issuer)
+        self._sign_in = CookieJar(issuer, "sign-in")
+        self._flows = CookieJar(issuer, "flow")
+        self._proxies = proxies
+
+    def browser(self, connection: HTTPConnection) -> Browser:
+        """What the request brings; a damaged or repeated cookie counts as none."""
+        return Browser(
+            sign_in=self._sign_in.read(connection.headers),
+            interactions=self._flows.read_flows(connection.headers),
+            peer=self._proxies.peer(connection),
+        )
+
+    def peer(self, connection: HTTPConnection) -> str:
+        """The client's address."""
+        return self._proxies.peer(connection)
+
+    def respond(self, answer: Answer, browser: Browser | None = None, *, after_form: bool = False) -> Response:
+        """The response; `after_form` when the request was sent by the form of a page."""
+        if isinstance(answer, Json):
+            return build_json(answer.body, answer.status, answer.headers, no_store=answer.no_store)
+        if isinstance(answer, Page):
+            response = self.pages.render(answer)
+        else:
+            response = self._redirect(answer.url, after_form=after_form)
+        for line in self._cookie_lines(answer.cookies, browser):
+            response.headers.append("Set-Cookie", line)
+        return response
+
+    def _redirect(self, url: str, *, after_form: bool) -> Response:
+        """303 (RFC 9700 §4.12), or a page that leads on where the page's policy cannot name the target."""
+        if after_form and not _may_follow_form(url):
+            return self.pages.render_continuation(url)
+        return Response(status_code=303, headers={"Location": quote(url, safe=_PRINTABLE)})
+
+    def _cookie_lines(self, cookies: Cookies, browser: Browser | None) -> list[str]:
+        lines: list[str] = []
+        if cookies.sign_in is not None:
+            lines.append(self._sign_in.build(cookies.sign_in))
+        elif cookies.clear_sign_in:
+            lines.append(self._sign_in.build_removal())
+        if cookies.interaction is not None:
+            name, value = cookies.interaction
+            lines.append(self._flows.build(value, name, max_age=FLOW_SECONDS))
+            lines += [self._flows.build_removal(old) for old in _surplus(name, browser)]
+        if cookies.clear_interaction is not None:
+            lines.append(self._flows.build_removal(cookies.clear_interaction))
+        return lines
+
+
+def _may_follow_form(url: str) -> bool:
+    """Whether a policy can name where `url` leads: this origin, or another one by http(s)."""
+    if url.startswith("/") and not url.startswith("//"):
+        return True
+    scheme, separator, rest = url.partition("://")
+    return is_form_target(scheme + separator + re.split("[/?#]", rest, maxsplit=1)[0])
+
+
+def _surplus(new: str, browser: Browser | None) -> list[str]:
+    """The flows that make room for a new one: the oldest, since browsers send those first (RFC 6265 §5.4)."""
+    held = [name for name in browser.interactions if name != new] if browser else []
+    return held[: max(0, len(held) + 1 - MAX_FLOWS)]
+
+
+def build_json(
+    body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None, *, no_store: bool = True
+) -> Response:
+    """A JSON document; with `no_store` neither browsers nor old proxies keep it (RFC 6749 §5.1)."""
+    keep = {"Cache-Control": "no-store", "Pragma": "no-cache"} if no_store else {}
+    content = json.dumps(body, ensure_ascii=True, separators=(",", ":")).encode()
+    return Response(content, status, {**keep, **(headers or {})}, "application/json")

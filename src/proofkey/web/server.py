@@ -1,0 +1,154 @@
+"""The authorization server as a web application: stand-alone, or inside a FastAPI or Starlette one."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.types import StatefulLifespan
+
+from proofkey.authorization_server.policy import Policy
+from proofkey.errors import ConfigurationError
+from proofkey.findings import Finding
+from proofkey.runtime.clock import Clock, system_clock
+from proofkey.runtime.entropy import Entropy, system_entropy
+from proofkey.runtime.master_key import MasterKey
+from proofkey.runtime.passwords import PasswordPool
+from proofkey.runtime.server_core import ServerCore
+from proofkey.runtime.server_policy import server_policy
+from proofkey.runtime.server_upkeep import keep
+from proofkey.runtime.settings import ServerSettings, Settings
+from proofkey.store.open import open_server_store
+from proofkey.web.dispatch import Dispatcher
+from proofkey.web.endpoints import Core, Endpoints
+from proofkey.web.peer import TrustedProxies
+from proofkey.web.respond import Responder
+from proofkey.web.routing import ServerRoute
+
+
+class Server:
+    """The authorization server over HTTP. One object serves one issuer.
+
+    `source` is the configuration (`Settings.load(…)`), from whose `[server]` section everything is made at start,
+    or an authorization server that is made already. `trusted_proxies` are the networks whose X-Forwarded-For is
+    believed; the configuration names its own. Addresses come from the issuer, never from a request.
+    """
+
+    def __init__(
+        self,
+        source: Settings | Core,
+        *,
+        trusted_proxies: Iterable[str] = (),
+        entropy: Entropy = system_entropy,
+        clock: Clock | None = None,
+    ) -> None:
+        """Raises: ConfigurationError."""
+        self._settings: ServerSettings | None = source.server if isinstance(source, Settings) else None
+        self._core: Core | None = None if isinstance(source, Settings) else source
+        self.policy: Final = source.policy if not isinstance(source, Settings) else server_policy(source.server)
+        self._entropy = entropy
+        self._clock = clock or system_clock()
+        proxies = TrustedProxies((*trusted_proxies, *(self._settings.trusted_proxies if self._settings else ())))
+        self._responder = Responder(self.issuer, proxies)
+        self._dispatcher = Dispatcher(self._responder, entropy)
+        self._path = urlsplit(self.issuer).path.rstrip("/")
+
+    @property
+    def issuer(self) -> str:
+        return self.policy.issuer
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[Core]:
+        """Opens the store, starts the authorization server and its upkeep, and ends them.
+
+        Raises: ConfigurationError, Unavailable.
+        """
+        async with self._opened() as core:
+            await core.start()
+            self._dispatcher.endpoints = Endpoints(core, self._responder)
+            upkeep = asyncio.create_task(keep(core, self._entropy))
+            try:
+                yield core
+            finally:
+                self._dispatcher.endpoints = None
+                upkeep.cancel()
+                await asyncio.wait([upkeep])
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncGenerator[Core]:
+        if self._core is not None:
+            yield self._core
+            return
+        if self._settings is None:
+            raise RuntimeError("neither settings nor a core")
+        async with open_core(self._settings, self.policy, self._clock, self._entropy) as core:
+            yield core
+
+    def app(self) -> Starlette:
+        """An application that is this server alone; its lifespan starts and ends it."""
+
+        @asynccontextmanager
+        async def lifespan(app: Starlette) -> AsyncGenerator[None]:
+            async with self.running():
+                yield
+
+        return Starlette(routes=[self._route(self._path, everything=True)], lifespan=lifespan)
+
+    def asgi(self) -> Starlette:
+        """As `app`, for a caller that enters `running` itself."""
+        return Starlette(routes=[self._route(self._path, everything=True)])
+
+    def mount(self, app: Starlette, prefix: str = "") -> None:
+        """Adds the server to `app` below `prefix`: its addresses, the well-known ones at the root, its lifespan.
+
+        The issuer's path ends with `prefix` (they differ only where a proxy strips the beginning). What the
+        application has of its own, its lifespan too, goes on as before.
+        Raises: ConfigurationError when prefix and issuer do not fit.
+        """
+        prefix = prefix.rstrip("/")
+        if (prefix and not prefix.startswith("/")) or not self._path.endswith(prefix):
+            raise ConfigurationError(Finding.CONFIG_VALUE, issuer=self.issuer, prefix=prefix)
+        app.router.routes.insert(0, self._route(prefix, everything=False))
+        before = app.router.lifespan_context
+
+        @asynccontextmanager
+        async def lifespan(app: Starlette) -> AsyncGenerator[Mapping[str, Any] | None]:
+            async with self.running(), before(app) as state:
+                yield state
+
+        app.router.lifespan_context = cast("StatefulLifespan[Starlette]", lifespan)
+
+    def _route(self, prefix: str, *, everything: bool) -> ServerRoute:
+        return ServerRoute(
+            self._dispatcher,
+            prefix=prefix,
+            issuer_path=self._path,
+            https=self.issuer.startswith("https:"),
+            everything=everything,
+        )
+
+
+@asynccontextmanager
+async def open_core(
+    settings: ServerSettings, policy: Policy, clock: Clock, entropy: Entropy
+) -> AsyncGenerator[ServerCore]:
+    """The authorization server on the configured store; a new store gets its schema, an old one is upgraded.
+
+    Raises: ConfigurationError.
+    """
+    store = open_server_store(settings.store, name=policy.issuer)
+    passwords = PasswordPool()
+    try:
+        yield ServerCore(
+            policy,
+            store,
+            clock=clock,
+            entropy=entropy,
+            master_key=MasterKey(settings.master_key),
+            passwords=passwords,
+        )
+    finally:
+        passwords.close()
+        await store.aclose()

@@ -1,0 +1,58 @@
+"""Telling kinds of tokens apart, for diagnosis."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proofkey.protocol.token_kind import TokenKind, classify
+from proofkey.testing.hostile_tokens import hostile_tokens
+from proofkey.testing.tokens import NOW, TokenMaker
+
+MAKE = TokenMaker()
+ENTRA = {"iss": "https://sts.windows.net/t/", "aud": "api://orders", "scp": "read", "sub": "s", "appid": "a"}
+ASSERTION = {"iss": "app", "sub": "app", "aud": MAKE.issuer, "exp": NOW, "jti": "j"}
+KEYCLOAK_ID = {"iss": MAKE.issuer, "aud": "app", "azp": "app", "sub": "s", "auth_time": 1, "typ": "ID"}
+
+KINDS = {
+    "access token": (MAKE.access_token(), TokenKind.ACCESS_TOKEN),
+    "access token of an older issuer": (MAKE.access_token({"typ": "JWT"}), TokenKind.ACCESS_TOKEN),
+    "media type": (MAKE.access_token({"typ": "application/at+jwt"}), TokenKind.ACCESS_TOKEN),
+    "Entra's access token": (MAKE.sign(ENTRA, typ="JWT"), TokenKind.ACCESS_TOKEN),
+    "ID token": (MAKE.id_token(), TokenKind.ID_TOKEN),
+    "ID token with at_hash": (MAKE.id_token(nonce=None, at_hash="x"), TokenKind.ID_TOKEN),
+    "ID token without nonce": (MAKE.id_token(nonce=None), TokenKind.ID_TOKEN),
+    "ID token by azp": (MAKE.sign(KEYCLOAK_ID, typ="JWT"), TokenKind.ID_TOKEN),
+    "Graph by id": (MAKE.access_token(aud="00000003-0000-0000-c000-000000000000"), TokenKind.GRAPH_TOKEN),
+    "Graph by address": (MAKE.access_token(aud="https://graph.microsoft.com/"), TokenKind.GRAPH_TOKEN),
+    "client assertion": (MAKE.sign(ASSERTION, typ="JWT"), TokenKind.CLIENT_ASSERTION),
+    "refresh token of Keycloak": (MAKE.sign(MAKE.claims(typ="Offline"), typ="JWT"), TokenKind.REFRESH_TOKEN),
+    "DPoP proof, untyped": (MAKE.sign({"htm": "GET", "htu": "x", "jti": "j"}, typ=None), TokenKind.DPOP_PROOF),
+    "another JWT": (MAKE.sign({"iss": "x", "exp": 1}, typ="JWT"), TokenKind.OTHER_JWT),
+    "JWE": ("eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AA.AA.AA", TokenKind.ENCRYPTED),
+    "opaque": ("gho_16C7e42F292c6912E7710c838347Ae178B4a", TokenKind.OPAQUE),
+    "opaque with a dot": ("ya29.a0AfH6SMB", TokenKind.OPAQUE),
+    "empty": ("", TokenKind.OPAQUE),
+    "five parts of anything": ("a.b.c.d.e", TokenKind.DAMAGED),
+    "header that is no JSON": ("AAAA.e30.AAAA", TokenKind.DAMAGED),
+    "payload cut": (MAKE.access_token().replace(".", ".!", 1), TokenKind.DAMAGED),
+    "too large": ("a" * 20_000, TokenKind.TOO_LARGE),
+}
+
+
+@pytest.mark.parametrize(("token", "kind"), KINDS.values(), ids=KINDS.keys())
+def test_kind(token: str, kind: TokenKind) -> None:
+    assert classify(token) is kind
+
+
+def test_every_kind_but_the_access_token_has_a_finding() -> None:
+    assert {kind for kind in TokenKind if kind.finding is None} == {TokenKind.ACCESS_TOKEN}
+
+
+@given(st.text())
+def test_any_text_is_classified(token: str) -> None:
+    assert isinstance(classify(token), TokenKind)
+
+
+def test_every_hostile_token_is_classified() -> None:
+    for hostile in hostile_tokens(MAKE):
+        assert isinstance(classify(hostile.token), TokenKind)

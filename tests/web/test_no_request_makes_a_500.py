@@ -1,0 +1,196 @@
+"""Whatever is sent to any endpoint: an answer of OAuth or a page, never a fault, never a foreign Location."""
+
+import json
+from collections.abc import Generator
+from contextlib import ExitStack
+from urllib.parse import urlencode
+
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from starlette.types import ASGIApp
+
+from tests.web.asgi import FORM, Reply, ask
+from tests.web.real_server import AFTER_LOGOUT, API, CALLBACK, CHALLENGE, NATIVE, SECRET, VERIFIER, build_server
+
+ENDPOINTS = [
+    "/authorize",
+    "/token",
+    "/revoke",
+    "/userinfo",
+    "/jwks",
+    "/end-session",
+    "/signed-out",
+    "/.well-known/openid-configuration",
+    "/.well-known/oauth-authorization-server",
+    "/interaction/{flow}",
+    "/end-session/{flow}",
+    "/static/x",
+    "/",
+]
+NAMES = [
+    "client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce",
+    "prompt", "max_age", "code_challenge", "code_challenge_method", "resource", "login_hint",
+    "id_token_hint", "request", "request_uri", "grant_type", "code", "code_verifier",
+    "refresh_token", "client_secret", "token", "token_type_hint", "access_token", "username",
+    "password", "decision", "post_logout_redirect_uri", "ui_locales", "acr_values",
+]  # fmt: skip
+VALUES = [
+    "web", "native", "code", "token", "query", "fragment", "openid", "none", "login", "0", "-1",
+    "S256", "plain", "password", "ann", "allow", "deny", "a.b.c",
+    *("authorization_code", "refresh_token", "client_credentials", "openid offline_access", "consent none"),
+    *(CALLBACK, NATIVE, AFTER_LOGOUT, "https://evil.test/", "//evil.test", API, CHALLENGE, VERIFIER, SECRET),
+    *("eyJhbGciOiJub25lIn0.e30.", "'", '"><script>', "\r\nSet-Cookie: a=b", "\x7f", "%00", " ", "\U0001f600"),
+    *("9" * 400, "x" * 5000),
+]  # fmt: skip
+PAIRS = st.lists(
+    st.tuples(st.sampled_from(NAMES) | st.text(max_size=8), st.sampled_from(VALUES) | st.text()), max_size=12
+)
+ENCODED = PAIRS.map(lambda pairs: urlencode(pairs, errors="surrogatepass").encode())
+BYTES = ENCODED | st.binary(max_size=400) | st.just(b"a=1&" * 60) | st.just(b"x" * 70_000)
+HEADERS = st.lists(
+    st.sampled_from(
+        [
+            FORM,
+            (b"content-type", b"application/json"),
+            (b"content-type", b"multipart/form-data; boundary=b"),
+            (b"content-length", b"99999999999"),
+            (b"content-length", b"-1"),
+            (b"authorization", b"Basic d2ViOjAxMjM0NTY3ODlhYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ekFCQ0RFRg=="),
+            (b"authorization", b"Basic \xff\xfe"),
+            (b"authorization", b"Bearer a.b.c"),
+            (b"authorization", b"Bearer "),
+            (b"authorization", b""),
+            (b"cookie", b"__Host-proofkey-sign-in=x; __Host-proofkey-sign-in=y"),
+            (b"cookie", b"__Host-proofkey-sign-in=" + b"x" * 43),
+            (b"cookie", b"\xff=\x00;;==;" * 20),
+            (b"origin", b"https://evil.test"),
+            (b"origin", b"null"),
+            (b"sec-fetch-site", b"same-origin"),
+            (b"accept", b"text/html"),
+            (b"host", b"evil.test"),
+            (b"x-forwarded-for", b"6.6.6.6, \xff"),
+            (b"x-forwarded-host", b"evil.test"),
+        ]
+    )
+    | st.tuples(
+        st.sampled_from([b"content-type", b"authorization", b"cookie", b"origin"]), st.binary(max_size=60)
+    ),
+    max_size=5,
+)
+METHODS = st.sampled_from(["GET", "POST", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "BREW"])
+ALLOWED = ("https://op.test/", CALLBACK, NATIVE, AFTER_LOGOUT)
+
+
+class Target:
+    """A started server, a portal into its event loop, and one flow that waits for its page."""
+
+    def __init__(self, portal: BlockingPortal, app: ASGIApp) -> None:
+        self._portal = portal
+        self._app = app
+        query = {"client_id": "web", "redirect_uri": CALLBACK, "response_type": "code", "scope": "openid"}
+        challenge = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
+        begun = self.ask("GET", "/authorize", [], urlencode({**query, **challenge}).encode(), b"")
+        assert begun.status == 303, begun.text
+        self.flow = begun.headers["location"].rpartition("/")[2]
+        self.cookie = begun.headers["set-cookie"].partition(";")[0].encode()
+
+    def ask(self, method: str, path: str, headers: list[tuple[bytes, bytes]], query: bytes, body: bytes) -> Reply:
+        return self._portal.call(lambda: ask(self._app, method, path, *headers, query=query, body=body))
+
+
+@pytest.fixture(scope="module")
+def target() -> Generator[Target]:
+    with ExitStack() as stack:
+        portal = stack.enter_context(start_blocking_portal())
+        server = build_server()
+        stack.enter_context(portal.wrap_async_context_manager(server.running()))
+        yield Target(portal, server.asgi())
+
+
+def check(reply: Reply, method: str) -> None:
+    """The oracle."""
+    assert reply.status < 500, reply.text
+    assert reply.status not in (301, 302, 307, 308, 422)
+    location = reply.headers.get("location", "")
+    assert not location or location.startswith(ALLOWED), location
+    assert reply.headers["x-content-type-options"] == "nosniff"
+    assert "\n" not in location + reply.headers.get("set-cookie", "")
+    kind = reply.headers.get("content-type", "")
+    if reply.status >= 400 and kind == "application/json":
+        document = json.loads(reply.body)
+        assert document.keys() <= {"error", "error_description"}
+        assert set(document["error_description"]) <= {chr(code) for code in range(0x20, 0x7F)} - {'"', "\\"}
+    elif reply.status >= 400:
+        assert kind == "text/html; charset=utf-8"
+        assert b'<body data-page="' in reply.body
+        assert reply.headers["content-security-policy"].endswith("frame-ancestors 'none'")
+    assert b"<script" not in reply.body
+    assert b"Traceback" not in reply.body
+    assert method != "POST" or reply.status != 200 or "content-type" in reply.headers
+
+
+@pytest.mark.spec("threats §2.20", "6749-5.2-a", "6749-4.1.2.1-a", "9700-4.11.2-a")
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(method=METHODS, query=BYTES, body=BYTES, headers=HEADERS, own=st.booleans())
+@example(method="POST", query=b"", body=b"username=ann&password=%00", headers=[FORM], own=True)
+@example(method="POST", query=b"", body=b"decision=allow&decision=deny", headers=[FORM], own=True)
+@example(method="POST", query=b"", body=b"username=" + b"%F0%9F%98%80" * 3000, headers=[FORM], own=True)
+def test_whatever_is_sent(
+    target: Target,
+    endpoint: str,
+    method: str,
+    query: bytes,
+    body: bytes,
+    headers: list[tuple[bytes, bytes]],
+    own: bool,
+) -> None:
+    sent = [FORM, (b"cookie", target.cookie), *headers] if own else headers
+    check(target.ask(method, endpoint.format(flow=target.flow), sent, query, body), method)
+
+
+@pytest.mark.spec("6749-3.2-a")
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(path=st.text(max_size=40).map(lambda text: f"/{text}"), method=METHODS)
+def test_whatever_the_address(target: Target, path: str, method: str) -> None:
+    check(target.ask(method, path, [], b"", b""), method)
+
+
+@pytest.mark.spec("6749-4.1.2.1-a", "9700-4.11.2-a")
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    registered=st.sampled_from([("web", CALLBACK), ("native", NATIVE)]),
+    change=st.text(min_size=1, max_size=12),
+    where=st.integers(0, 40),
+    rest=PAIRS,
+)
+def test_no_changed_redirect_uri_is_ever_a_location(
+    target: Target, registered: tuple[str, str], change: str, where: int, rest: list[tuple[str, str]]
+) -> None:
+    client, uri = registered
+    changed = uri[:where] + change + uri[where:]
+    others = [pair for pair in rest if pair[0] not in ("redirect_uri", "client_id")]
+    pairs = [("client_id", client), ("redirect_uri", changed), *others]
+    reply = target.ask("GET", "/authorize", [], urlencode(pairs, errors="surrogatepass").encode(), b"")
+    assert "location" not in reply.headers
+    assert reply.status in (400, 413)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("endpoint", ["/authorize", "/token", "/revoke", "/end-session"])
+@pytest.mark.spec("6749-3.1-a", "6749-3.2-a")
+def test_a_parameter_that_stands_twice_is_never_taken(target: Target, endpoint: str, name: str) -> None:
+    pairs = [
+        *(("client_id", "web"), ("redirect_uri", CALLBACK), ("response_type", "code"), ("token", "t")),
+        *(("code_challenge", CHALLENGE), ("code_challenge_method", "S256"), ("grant_type", "client_credentials")),
+        *((name, "a"), (name, "b")),
+    ]
+    reply = target.ask("POST", endpoint, [FORM], b"", urlencode(pairs).encode())
+    if name == "resource" and endpoint == "/authorize":
+        assert reply.status == 303
+        return
+    assert reply.status in (303, 400, 401)
+    if reply.status == 303:
+        assert "error=invalid_request" in reply.headers["location"]
