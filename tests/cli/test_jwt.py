@@ -34,7 +34,8 @@ def token(key: Any = KEY, typ: str = "at+jwt", issuer: str = ISSUER, **changed: 
         jti="j1",
         extra={"tenant": MARK},
     )
-    return key.sign(typ, {name: value for name, value in (claims | changed).items() if value is not None})
+    signed: str = key.sign(typ, {name: value for name, value in (claims | changed).items() if value is not None})
+    return signed
 
 
 @pytest.fixture
@@ -174,7 +175,8 @@ def test_no_token_is_a_usage_error(cli: RunCli, jwks: str, stdin: str):
 
 @pytest.mark.spec("threats 2 row 23")
 def test_what_a_stranger_wrote_does_not_steer_the_terminal(cli: RunCli):
-    text = token(STRANGER, **{"x\x1b]0;owned\x07": "a\x1b[2J\nsignature ok", "deep": {"a": ["\x1b[31m"]}})
+    hostile: dict[str, Any] = {"x\x1b]0;owned\x07": "a\x1b[2J\nsignature ok", "deep": {"a": ["\x1b[31m"]}}
+    text = token(STRANGER, **hostile)
     ran = cli("jwt", "inspect", "--unverified", stdin=text)
     assert all(character.isprintable() for character in ran.out.replace("\n", ""))
     assert "\nsignature ok" not in ran.out

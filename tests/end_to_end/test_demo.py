@@ -234,6 +234,33 @@ def test_a_refused_consent_goes_back_to_the_client_with_state_and_iss(
     assert "code" not in answer
 
 
+@pytest.mark.spec("9700-2.6-c")
+def test_the_api_documentation_signs_in_with_pkce_and_asks_no_other_host(
+    demo: RunningDemo, context: BrowserContext
+) -> None:
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{demo.api}/docs")
+    page.click("button.authorize")
+    with context.expect_page() as opened:
+        page.click(".auth-btn-wrapper button.authorize")
+    popup = opened.value
+    enter(popup, demo, "ann")
+    expect(popup.locator("body")).to_have_attribute("data-page", "consent")
+    popup.click("button[name=decision][value=allow]")
+    page.click(".auth-btn-wrapper button.btn-done")
+
+    page.click("#operations-default-orders_orders_get")
+    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Execute").click()
+
+    expect(page.locator(".live-responses-table .response-col_status").last).to_have_text("200")
+    expect(page.locator(".live-responses-table")).to_contain_text(FIRST_ORDER)
+    assert all(url.startswith((demo.api, demo.issuer, "data:")) for url in asked)
+    assert popup.is_closed()
+
+
 @pytest.mark.spec("9700-4.9.3-a", "V16-16.2.5")
 def test_no_password_and_no_token_stands_in_a_log(demo: RunningDemo) -> None:
     log = demo.log.read_bytes()

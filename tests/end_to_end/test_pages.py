@@ -19,7 +19,7 @@ from proofkey.testing.server import free_port, serving
 from tests.browser import chromium, fresh_page
 from tests.web.real_server import CHALLENGE, NATIVE, PASSWORD, build_policy, build_server
 
-SCREENSHOTS = os.environ.get("PROOFKEY_TEST_SCREENSHOTS")
+SCREENSHOTS = os.environ.get("SCREENSHOTS_FOLDER")
 """A folder for pictures of every page; none are kept otherwise."""
 
 pytestmark = pytest.mark.browser

@@ -51,7 +51,7 @@ def test_the_page_signs_in_with_pkce_for_this_api(world: World) -> None:
 def test_the_return_page_is_served(world: World) -> None:
     answer = TestClient(world.app).get("/docs/oauth2-redirect")
     assert answer.status_code == 200
-    assert "swaggerUIRedirectOauth2" in answer.text
+    assert "BroadcastChannel" in answer.text
 
 
 def test_below_a_prefix_every_reference_has_it(world: World) -> None:

@@ -6,9 +6,10 @@ that differs shows up here. And whatever we accept of tokens made at random, the
 
 import json
 import re
-import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
+from unittest import mock
 
 import jwt
 import pytest
@@ -20,11 +21,10 @@ from joserfc.errors import JoseError
 
 from proofkey.errors import InvalidToken
 from proofkey.protocol.access_token import verify_access_token
-from proofkey.protocol.text import Instant
 from proofkey.testing.hostile_tokens import harmless_tokens, hostile_tokens
 from proofkey.testing.tokens import TokenMaker, key_for_tests, key_set_of, sign_exactly
 
-MAKE = TokenMaker(key_for_tests("ES256"), now=Instant(int(time.time())))
+MAKE = TokenMaker(key_for_tests("ES256"))
 KEYS = key_set_of(MAKE.key)
 PUBLIC = MAKE.key.verification_key.key
 JOSERFC_KEY = jwk.import_key(MAKE.key.public_jwk)
@@ -33,26 +33,33 @@ REQUIRED = ("exp", "iat", "iss", "sub", "aud", "jti", "client_id")
 
 def accepted_by_us(token: str) -> bool:
     try:
-        verify_access_token(
-            token, KEYS, issuer=MAKE.issuer, audience=frozenset({MAKE.audience}), now=Instant(int(time.time()))
-        )
+        verify_access_token(token, KEYS, issuer=MAKE.issuer, audience=frozenset({MAKE.audience}), now=MAKE.now)
     except InvalidToken:
         return False
     return True
 
 
+class StoppedDatetime(datetime):
+    """PyJWT has no argument for the time."""
+
+    @classmethod
+    def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+        return datetime.fromtimestamp(MAKE.now, UTC)
+
+
 def accepted_by_pyjwt(token: str) -> bool:
     options: Any = {"require": list(REQUIRED)}
     try:
-        jwt.decode(
-            token,
-            PUBLIC,
-            algorithms=["ES256"],
-            audience=MAKE.audience,
-            issuer=MAKE.issuer,
-            leeway=10,
-            options=options,
-        )
+        with mock.patch("jwt.api_jwt.datetime", StoppedDatetime):
+            jwt.decode(
+                token,
+                PUBLIC,
+                algorithms=["ES256"],
+                audience=MAKE.audience,
+                issuer=MAKE.issuer,
+                leeway=10,
+                options=options,
+            )
     except jwt.PyJWTError:
         return False
     return True
@@ -66,7 +73,7 @@ def accepted_by_joserfc(token: str) -> bool:
     }
     try:
         read = joserfc_jwt.decode(token, JOSERFC_KEY, algorithms=["ES256"])
-        joserfc_jwt.JWTClaimsRegistry(now=int(time.time()), leeway=10, **wanted).validate(read.claims)
+        joserfc_jwt.JWTClaimsRegistry(now=MAKE.now, leeway=10, **wanted).validate(read.claims)
     except JoseError:
         return False
     return True
@@ -79,15 +86,15 @@ EXPLAINED: dict[str, tuple[set[str], str]] = {
     ),
     r"typ that is no string": ({"PyJWT"}, "neither looks at typ; joserfc checks the types of header members"),
     r"bound to .*": ({"PyJWT", "joserfc"}, "neither knows cnf: a token bound to a key needs its proof"),
-    r"client_id of (null|an object)|client_id empty|sub empty|jti empty": (
+    r"client_id of an object|client_id empty|sub empty|jti empty": (
         {"PyJWT"}, "PyJWT asks whether a claim is there, not what it is",
     ),
-    r"client_id a (number|list)": ({"PyJWT", "joserfc"}, "client_id is no claim of RFC 7519: the type is ours to check"),
+    r"client_id a (number|list)": ({"PyJWT", "joserfc"}, "client_id is no claim of RFC 7519"),
     r"(scope with|roles of) .*": ({"PyJWT", "joserfc"}, "scope and roles are no claims of RFC 7519"),
     r"exp of string|(iat|nbf) of true": ({"PyJWT"}, "PyJWT turns strings and booleans into numbers"),
     r"exp of (2\^53|10\^400|1e20)|(iat|nbf) of negative": ({"PyJWT", "joserfc"}, "no limits on NumericDates"),
     r"auth_time of .*": ({"PyJWT", "joserfc"}, "auth_time is no claim of RFC 7519"),
-    r"crit \[\]|crit \['alg'\]": ({"joserfc"}, "joserfc takes an empty crit and registered names: RFC 7515 §4.1.11"),
+    r"crit \[\]|crit \['alg'\]": ({"joserfc"}, "joserfc takes an empty crit, and registered names"),
     r"b64 true": ({"PyJWT", "joserfc"}, "b64 outside crit is ignored; here it is refused in every form"),
     r"kid 'k{20}'": ({"PyJWT"}, "as below; joserfc limits the header's size"),
     r"kid '.*|kid \"key.*": ({"PyJWT", "joserfc"}, "called with one key, both ignore kid"),

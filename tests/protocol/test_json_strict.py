@@ -13,7 +13,7 @@ from proofkey.protocol.json_strict import MAX_DEPTH, parse_object
 scalars = (
     st.none() | st.booleans() | st.integers(-(2**63), 2**64) | st.floats(allow_nan=False, allow_infinity=False)
 )
-texts = st.text(st.characters(exclude_categories=("Cs",)))
+texts = st.text(st.characters(codec="utf-8"))
 values: st.SearchStrategy[Any] = st.recursive(
     scalars | texts,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),

@@ -34,6 +34,7 @@ from streamlit import config  # noqa: E402
 
 from proofkey.streamlit import Login, identity, protect, protection  # noqa: E402
 
+config.set_option("browser.gatherUsageStats", False)
 if base_path := os.environ.get("BASE_PATH"):
     config.set_option("server.baseUrlPath", base_path)
 if os.environ.get("TRANSPORT") == "headers":

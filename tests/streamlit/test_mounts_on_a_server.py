@@ -19,9 +19,9 @@ VARIANTS: dict[str, dict[str, str]] = {
 
 
 def test_a_mounted_app_with_a_database_starts_and_ends_cleanly(tmp_path: Path) -> None:
-    with start_server(tmp_path, mount="/dash", STORE=f"sqlite:///{tmp_path / 'sessions.db'}") as running:
-        with running.browser() as browser:
-            browser.sign_in()
+    store = f"sqlite:///{tmp_path / 'sessions.db'}"
+    with start_server(tmp_path, mount="/dash", STORE=store) as running, running.browser() as browser:
+        browser.sign_in()
     assert running.process.returncode in {0, -15}
     log = running.log.read_text()
     assert "Application shutdown complete" in log

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx2
 import pytest
 import streamlit as st
+from starlette.types import Receive, Scope, Send
 from streamlit import config
 from streamlit.web.server.app_discovery import discover_asgi_app
 
@@ -21,8 +22,9 @@ from proofkey.findings import Finding
 from proofkey.streamlit import Login, protect, protection
 from proofkey.streamlit.allowed import AllowedApis
 from proofkey.streamlit.gate import Gate
-from proofkey.streamlit.protect import check_streamlit_config
+from proofkey.streamlit.guard import Guard
 from proofkey.streamlit.quiet import WithoutQuery
+from proofkey.streamlit.streamlit_config import check_streamlit_config
 from proofkey.testing.clock import TurnedClock
 
 PAGE = Path(__file__).parent / "pages" / "page.py"
@@ -146,6 +148,7 @@ def test_request_lines_lose_their_query() -> None:
 # --- streamlit run -----------------------------------------------------------------------------------------------
 _APP = """
 import streamlit as st
+from starlette.types import Receive, Scope, Send
 from proofkey.streamlit import Login, protect, protection
 login = Login(issuer="https://op.test", client_id="web", client_secret="0123456789abcdefghijklmnopqrstuv",
               public_url="http://127.0.0.1:8501")
@@ -220,3 +223,33 @@ def test_the_guard_stands_under(tmp_path: Path, line: str, command: str) -> None
     finally:
         process.terminate()
         process.wait(20)
+
+
+@pytest.mark.usefixtures("options")
+def test_the_agent_interface_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    try:
+        before = config.get_option("server.enableAgentApi")
+    except RuntimeError:  # Streamlit before 1.67 has none
+        check_streamlit_config()
+        return
+    config.set_option("server.enableAgentApi", True)
+    try:
+        with caplog.at_level(logging.WARNING, "proofkey"):
+            check_streamlit_config()
+    finally:
+        config.set_option("server.enableAgentApi", before)
+    assert "STL-03" in caplog.text
+
+
+@pytest.mark.usefixtures("options")
+async def test_a_bad_configuration_refuses_every_request_where_no_lifespan_runs() -> None:
+    config.set_option("server.enableCORS", False)
+    guard = Guard(_never, Gate(login(), AllowedApis([]), TurnedClock()))
+    transport = httpx2.ASGITransport(guard)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8501") as client:
+        with pytest.raises(ConfigurationError):
+            await client.get("/_stcore/health")
+
+
+async def _never(scope: Scope, receive: Receive, send: Send) -> None:
+    raise AssertionError("the app must not be reached")

@@ -2,15 +2,19 @@
 
 import asyncio
 import gzip
+import ssl
+import threading
 import time
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from proofkey.errors import ConfigurationError, Unavailable
 from proofkey.findings import Finding
 from proofkey.protocol.exchange import Ask
 from proofkey.transport.http import HttpTransport
+from proofkey.transport.tls import tls_context
 from tests.transport.loopback_server import certificate, http, saying, serving
 
 
@@ -169,6 +173,23 @@ async def test_a_certificate_is_verified_and_ca_file_adds_an_authority(tmp_path:
         ask = Ask("GET", f"https://127.0.0.1:{port}/")
         assert (await refusal(ask)).finding is Finding.OUTGOING_FAILED
         assert (await HttpTransport(ca_file=ca_file).send(ask)).status == 200
+
+
+@pytest.mark.spec("threats 2 row 45")
+async def test_the_authorities_are_read_off_the_event_loop_and_once(monkeypatch: pytest.MonkeyPatch):
+    threads: list[int] = []
+    made = httpx2.create_ssl_context
+
+    def watched() -> ssl.SSLContext:
+        threads.append(threading.get_ident())
+        return made()
+
+    tls_context.cache_clear()
+    monkeypatch.setattr("proofkey.transport.tls.httpx2.create_ssl_context", watched)
+    for _ in range(2):
+        await refusal(Ask("GET", "https://127.0.0.1:1/"))
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()
 
 
 async def test_a_ca_file_that_is_none_is_a_configuration_error(tmp_path: Path):

@@ -56,12 +56,13 @@ class Protect(SecurityBase):
         ca_file: Path | None = None,
         transport: Transport | None = None,
         clock: Clock | None = None,
+        remember_tokens: int = 0,
         scheme_name: str = "oauth2",
     ) -> None:
         """`scopes` describes scopes for OpenAPI; `public_url` is the address by which callers know the API.
 
         With `docs_client_id`, a public client at the issuer, `/docs` signs in with PKCE. Several `Protect`s in one
-        application need a `scheme_name` each.
+        application need a `scheme_name` each. `remember_tokens` as in `Verifier`.
         Raises: ConfigurationError when the audience is missing or the issuer is http away from loopback.
         """
         check_realm(realm)
@@ -74,6 +75,7 @@ class Protect(SecurityBase):
             leeway=leeway,
             transport=transport or HttpTransport(ca_file=ca_file),
             clock=clock,
+            remember_tokens=remember_tokens,
         )
         self.issuer = self.verifier.policy.issuer
         self.audience = (audience,) if isinstance(audience, str) else tuple(audience)

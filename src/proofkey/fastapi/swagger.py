@@ -6,11 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastapi import FastAPI
-from fastapi.openapi.docs import (
-    get_redoc_html,
-    get_swagger_ui_html,
-    get_swagger_ui_oauth2_redirect_html,
-)
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import BaseRoute, Mount, Route
@@ -21,6 +17,34 @@ from proofkey.findings import Finding
 
 DOCS_PATH: Final = "/docs"
 _PACKAGE: Final = "fastapi_offline"
+
+# A provider that isolates its pages (Cross-Origin-Opener-Policy) cuts the return page off from the window that
+# opened it, so the answer travels by a channel of the origin; the page whose request it answers knows the state.
+_CHANNEL: Final = "proofkey docs sign-in"
+_RECEIVER: Final = """<script>
+new BroadcastChannel("CHANNEL").onmessage = ({ data: answer }) => {
+  const flow = window.swaggerUIRedirectOauth2;
+  if (!flow || !answer.state || answer.state !== flow.state) return;
+  if (answer.code) {
+    delete flow.state;
+    flow.auth.code = answer.code;
+    flow.callback({ auth: flow.auth, redirectUrl: flow.redirectUrl });
+  } else {
+    const message = `${answer.error || "no code"}: ${answer.error_description || "the sign-in did not finish"}`;
+    flow.errCb({ authId: flow.auth.name, source: "auth", level: "error", message });
+  }
+};
+</script></body>""".replace("CHANNEL", _CHANNEL)
+_RETURN_PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width"><title>Signed in</title>
+<style>:root{color-scheme:light dark}
+body{font:1rem/1.6 system-ui,sans-serif;margin:15vh auto;max-width:30rem;padding:0 1rem}</style>
+<h1>You may close this window</h1><p>The documentation page has the answer.</p>
+<script>
+new BroadcastChannel("CHANNEL").postMessage(Object.fromEntries(new URLSearchParams(location.search)));
+history.replaceState(null, "", location.pathname);
+window.close();
+</script></html>""".replace("CHANNEL", _CHANNEL)
 
 
 def add_swagger(
@@ -62,7 +86,7 @@ def find_assets() -> Path:
 def _swagger_page(app: FastAPI, docs: str, login: dict[str, Any]) -> Any:  # noqa: ANN401 - a Starlette endpoint
     async def page(request: Request) -> HTMLResponse:
         root = _root(request)
-        return get_swagger_ui_html(
+        html = get_swagger_ui_html(
             openapi_url=root + (app.openapi_url or "/openapi.json"),
             title=f"{app.title} - Swagger UI",
             swagger_js_url=f"{root}{docs}/assets/swagger-ui-bundle.js",
@@ -72,6 +96,7 @@ def _swagger_page(app: FastAPI, docs: str, login: dict[str, Any]) -> Any:  # noq
             init_oauth=login,
             swagger_ui_parameters={"validatorUrl": None, **(app.swagger_ui_parameters or {})},
         )
+        return HTMLResponse(bytes(html.body).decode().replace("</body>", _RECEIVER))
 
     return page
 
@@ -91,7 +116,7 @@ def _redoc_page(app: FastAPI, docs: str) -> Any:  # noqa: ANN401 - a Starlette e
 
 
 async def _return_page(request: Request) -> HTMLResponse:
-    return get_swagger_ui_oauth2_redirect_html()
+    return HTMLResponse(_RETURN_PAGE, headers={"cache-control": "no-store", "referrer-policy": "no-referrer"})
 
 
 def _root(request: Request) -> str:

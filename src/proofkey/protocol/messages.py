@@ -1,30 +1,61 @@
-"""The messages of RFC 6749, OpenID Connect Core and RFC 8707 as values, and how they are read from parameters."""
+"""The messages of RFC 6749, OpenID Connect Core and RFC 8707 as values, and how they are read from parameters.
+
+Those of the authorization endpoint stand here, those of the token endpoint in `token_messages`; all can be had from
+here.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 from proofkey.errors import (
     InvalidRequest,
-    InvalidScope,
-    InvalidTarget,
     LoginFailed,
     NoLocation,
     RequestNotSupported,
     RequestUriNotSupported,
-    UnsupportedGrantType,
     UnsupportedResponseType,
 )
 from proofkey.findings import Finding
-from proofkey.protocol.json_strict import parse_object
 from proofkey.protocol.scope import format_scope, parse_scope
 from proofkey.protocol.text import ClientId, Issuer, Pairs, Secret, single
+from proofkey.protocol.token_messages import (
+    MAY_REPEAT,
+    ClientCredentialsRequest,
+    CodeRequest,
+    RefreshRequest,
+    TokenRequest,
+    TokenResponse,
+    parse_resources,
+    parse_token_request,
+    parse_token_response,
+    require,
+    token_response_document,
+)
 
-_MAY_REPEAT: Final = frozenset({"resource"})
+__all__ = [
+    "AuthorizationRequest",
+    "AuthorizationResponse",
+    "ClientCredentialsRequest",
+    "CodeRequest",
+    "RedirectTarget",
+    "RefreshRequest",
+    "TokenRequest",
+    "TokenResponse",
+    "authorization_response_url",
+    "build_authorization_request_url",
+    "parse_authorization_request",
+    "parse_authorization_response",
+    "parse_redirect_target",
+    "parse_resources",
+    "parse_token_request",
+    "parse_token_response",
+    "token_response_document",
+]
+
 _PROMPTS: Final = frozenset({"none", "login", "consent", "select_account", "create"})
 _MAX_NONCE: Final = 512
-_MAX_EXPIRES_IN: Final = 10 * 365 * 86400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,49 +101,6 @@ class AuthorizationResponse:
     error_description: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeRequest:
-    """RFC 6749 §4.1.3, RFC 7636 §4.5."""
-
-    code: Secret
-    redirect_uri: str | None = None
-    code_verifier: Secret | None = None
-    resource: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefreshRequest:
-    """RFC 6749 §6."""
-
-    refresh_token: Secret
-    scope: tuple[str, ...] | None = None
-    resource: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientCredentialsRequest:
-    """RFC 6749 §4.4.2."""
-
-    scope: tuple[str, ...] | None = None
-    resource: tuple[str, ...] = ()
-
-
-TokenRequest = CodeRequest | RefreshRequest | ClientCredentialsRequest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenResponse:
-    """RFC 6749 §5.1, OIDC Core §3.1.3.3. `expires_in` is in seconds."""
-
-    access_token: Secret
-    token_type: str = "Bearer"
-    expires_in: int | None = None
-    refresh_token: Secret | None = None
-    id_token: Secret | None = None
-    scope: tuple[str, ...] | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
-
-
 def parse_redirect_target(pairs: Pairs) -> RedirectTarget:
     """The three parameters that decide how every later refusal is answered (RFC 6749 §4.1.2.1).
 
@@ -143,7 +131,7 @@ def parse_authorization_request(pairs: Pairs) -> AuthorizationRequest:
     RequestUriNotSupported.
     """
     target = parse_redirect_target(pairs)
-    sent = single(pairs, may_repeat=_MAY_REPEAT)
+    sent = single(pairs, may_repeat=MAY_REPEAT)
     _check_offered(sent)
     return AuthorizationRequest(
         client_id=target.client_id,
@@ -225,110 +213,17 @@ def parse_authorization_response(pairs: Pairs) -> AuthorizationResponse:
     )
 
 
-def parse_token_request(pairs: Pairs) -> TokenRequest:
-    """RFC 6749 §4.1.3, §4.4.2, §6; RFC 7636 §4.5; RFC 8707 §2.2. Unknown parameters are ignored.
-
-    Raises: InvalidRequest, UnsupportedGrantType, InvalidScope, InvalidTarget.
-    """
-    sent = single(pairs, may_repeat=_MAY_REPEAT)
-    grant_type = _required(sent, "grant_type")
-    resource = parse_resources(pairs)
-    scope = parse_scope(sent["scope"]) if "scope" in sent else None
-    match grant_type:
-        case "authorization_code":
-            verifier = sent.get("code_verifier")
-            return CodeRequest(
-                code=Secret(_required(sent, "code")),
-                redirect_uri=sent.get("redirect_uri"),
-                code_verifier=None if verifier is None else Secret(verifier),
-                resource=resource,
-            )
-        case "refresh_token":
-            token = Secret(_required(sent, "refresh_token"))
-            return RefreshRequest(refresh_token=token, scope=scope, resource=resource)
-        case "client_credentials":
-            return ClientCredentialsRequest(scope=scope, resource=resource)
-        case _:
-            raise UnsupportedGrantType(Finding.GRANT_TYPE_UNKNOWN, grant_type=grant_type[:64])
-
-
-def parse_resources(pairs: Pairs) -> tuple[str, ...]:
-    """The `resource` parameters, each once: absolute URIs without fragment (RFC 8707 §2).
-
-    Raises: InvalidTarget.
-    """
-    resources = tuple(dict.fromkeys(value for name, value in pairs if name == "resource" and value))
-    for resource in resources:
-        scheme, colon, rest = resource.partition(":")
-        plain = resource.isascii() and resource.isprintable() and " " not in resource
-        if not (plain and colon and rest and scheme[:1].isalpha()) or "#" in resource or len(resource) > 2048:
-            raise InvalidTarget(Finding.RESOURCE_MALFORMED, resource=resource[:200])
-    return resources
-
-
-def token_response_document(response: TokenResponse) -> dict[str, Any]:
-    """The JSON members of a token response, absent ones left out (RFC 6749 §5.1)."""
-    document: dict[str, Any] = {
-        **response.extra,
-        "access_token": response.access_token.reveal(),
-        "token_type": response.token_type,
-    }
-    if response.expires_in is not None:
-        document["expires_in"] = response.expires_in
-    if response.refresh_token is not None:
-        document["refresh_token"] = response.refresh_token.reveal()
-    if response.id_token is not None:
-        document["id_token"] = response.id_token.reveal()
-    if response.scope is not None:
-        document["scope"] = format_scope(response.scope)
-    return document
-
-
-def parse_token_response(body: bytes) -> TokenResponse:
-    """RFC 6749 §5.1: unknown members go to `extra`; null counts as absent. The caller judges `token_type`.
-
-    Raises: LoginFailed.
-    """
-    try:
-        members = {name: value for name, value in parse_object(body).items() if value is not None}
-        access_token = _text(members, "access_token")
-        token_type = _text(members, "token_type")
-        if access_token is None or token_type is None:
-            raise ValueError("access_token or token_type is missing")
-        scope = members.pop("scope", None)
-        refresh_token, id_token = _text(members, "refresh_token"), _text(members, "id_token")
-        return TokenResponse(
-            access_token=Secret(access_token),
-            token_type=token_type,
-            expires_in=_seconds(members.pop("expires_in", None)),
-            refresh_token=None if refresh_token is None else Secret(refresh_token),
-            id_token=None if id_token is None else Secret(id_token),
-            scope=None if scope is None else _scope(scope),
-            extra=members,
-        )
-    except (ValueError, InvalidScope) as error:
-        why = str(error) if type(error) is ValueError else type(error).__name__
-        raise LoginFailed(Finding.LOGIN_RESPONSE_MALFORMED, why=why) from error
-
-
 def _check_offered(sent: Mapping[str, str]) -> None:
     if "request" in sent:
         raise RequestNotSupported(Finding.REQUEST_OBJECT_UNSUPPORTED)
     if "request_uri" in sent:
         raise RequestUriNotSupported(Finding.REQUEST_OBJECT_UNSUPPORTED)
-    response_type = _required(sent, "response_type")
+    response_type = require(sent, "response_type")
     if response_type != "code":
         raise UnsupportedResponseType(Finding.RESPONSE_TYPE_WRONG, response_type=response_type[:64])
     response_mode = sent.get("response_mode", "query")
     if response_mode != "query":
         raise InvalidRequest(Finding.RESPONSE_MODE_WRONG, response_mode=response_mode[:64])
-
-
-def _required(sent: Mapping[str, str], name: str) -> str:
-    value = sent.get(name)
-    if value is None:
-        raise InvalidRequest(Finding.PARAMETER_MISSING, parameter=name)
-    return value
 
 
 def _parse_nonce(nonce: str | None) -> str | None:
@@ -356,24 +251,3 @@ def _parse_max_age(text: str | None) -> int | None:
 def _with_query(url: str, pairs: Iterable[tuple[str, str]]) -> str:
     query = urlencode(tuple(pairs))
     return f"{url}{'&' if '?' in url else '?'}{query}"
-
-
-def _text(members: dict[str, Any], name: str) -> str | None:
-    value: object = members.pop(name, None)
-    if value is not None and not (isinstance(value, str) and value):
-        raise ValueError(f"{name} is no string")
-    return value
-
-
-def _scope(value: object) -> tuple[str, ...]:
-    if not isinstance(value, str):
-        raise ValueError("scope is no string")
-    return parse_scope(value)
-
-
-def _seconds(value: object) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MAX_EXPIRES_IN:
-        raise ValueError("expires_in is no number of seconds")
-    return int(value)

@@ -39,8 +39,11 @@ _NOT_BUILT: Final = frozenset(
         "token_endpoint_auth_signing_alg", "tos_uri", "userinfo_signed_response_alg",
     }
 )  # fmt: skip
-_METHODS_NOT_BUILT: Final = frozenset(
-    {"client_secret_jwt", "private_key_jwt", "self_signed_tls_client_auth", "tls_client_auth"}
+_METHODS_NOT_BUILT: Final = (
+    "client_secret_jwt",
+    "private_key_jwt",
+    "self_signed_tls_client_auth",
+    "tls_client_auth",
 )
 
 

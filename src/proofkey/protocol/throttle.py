@@ -60,8 +60,8 @@ def next_attempts(rule: Limit | Backoff, before: Attempts | None, now: float) ->
 
 
 def forget_at(rule: Limit | Backoff, attempts: Attempts) -> float:
-    """When a store may forget them: a limit's once the next attempt is free, an account's failures a day's worth of
-    longest delays later, so that nobody gains by waiting."""
+    """When a store may forget them: a limit's once the next attempt is free, an account's failures 24 longest
+    delays later, so that nobody gains by waiting."""
     return attempts.next_at if isinstance(rule, Limit) else attempts.next_at + 24 * rule.longest
 
 

@@ -6,11 +6,13 @@ from proofkey.errors import InvalidToken
 from proofkey.findings import Finding
 from proofkey.protocol.access_token import AccessToken
 from proofkey.protocol.exchange import Transport
+from proofkey.protocol.key_set import KeySet
 from proofkey.protocol.signature import ALGORITHM_NAMES
 from proofkey.resource_server.protected_resource import LEEWAY, ResourcePolicy, build_policy, read_token
 from proofkey.runtime.clock import Clock, system_clock
 from proofkey.runtime.key_source import KeySource
 from proofkey.runtime.portal import Portal
+from proofkey.runtime.token_memory import TokenMemory
 from proofkey.transport.http import HttpTransport
 
 
@@ -21,7 +23,7 @@ class Verifier:
     the keys are fetched when a token needs them.
     """
 
-    __slots__ = ("_clock", "policy", "source")
+    __slots__ = ("_clock", "_memory", "policy", "source")
 
     def __init__(
         self,
@@ -32,10 +34,15 @@ class Verifier:
         leeway: int = LEEWAY,
         transport: Transport | None = None,
         clock: Clock | None = None,
+        remember_tokens: int = 0,
     ) -> None:
-        """Raises: ConfigurationError when the audience is missing or the issuer is http away from loopback."""
+        """`remember_tokens` is how many verified tokens are remembered (`TokenMemory`); 0 verifies every time.
+
+        Raises: ConfigurationError when the audience is missing or the issuer is http away from loopback.
+        """
         self.policy: ResourcePolicy = build_policy(issuer, audience, algorithms=algorithms, leeway=leeway)
         self._clock = system_clock() if clock is None else clock
+        self._memory = TokenMemory(remember_tokens) if remember_tokens > 0 else None
         self.source: KeySource = KeySource(
             self.policy.issuer, HttpTransport() if transport is None else transport, self._clock
         )
@@ -54,14 +61,14 @@ class Verifier:
         if keys is None:
             keys = await self.source.current()
         try:
-            return read_token(token, keys, self.policy, self._clock.now())
+            return self._read(token, keys)
         except InvalidToken as refusal:
             if refusal.finding is not Finding.TOKEN_KEY_UNKNOWN:
                 raise
             newer = await self.source.keys_for(refusal.facts.get("kid", ""))
             if newer is keys:
                 raise
-        return read_token(token, newer, self.policy, self._clock.now())
+        return self._read(token, newer)
 
     def verify_sync(self, token: str) -> AccessToken:
         """`verify` for synchronous code: no I/O and no other thread while the keys are here.
@@ -71,11 +78,21 @@ class Verifier:
         keys = self.source.fresh()
         if keys is not None:
             try:
-                return read_token(token, keys, self.policy, self._clock.now())
+                return self._read(token, keys)
             except InvalidToken as refusal:
                 if refusal.finding is not Finding.TOKEN_KEY_UNKNOWN:
                     raise
         return Portal.own().call(self.verify, token)
+
+    def _read(self, token: str, keys: KeySet) -> AccessToken:
+        memory, now = self._memory, self._clock.now()
+        if memory is None:
+            return read_token(token, keys, self.policy, now)
+        known = memory.find(token, keys, now)
+        if known is None:
+            known = read_token(token, keys, self.policy, now)
+            memory.keep(token, keys, known)
+        return known
 
     async def start(self) -> None:
         """Warms the keys up and keeps them fresh on this event loop; an issuer that is down does not fail it."""

@@ -21,6 +21,7 @@ from proofkey.streamlit.identity import Writer, choose_writer
 from proofkey.streamlit.in_process import InProcess
 from proofkey.streamlit.quiet import quieten_request_lines
 from proofkey.streamlit.sockets import Sockets
+from proofkey.streamlit.streamlit_config import check_streamlit_config
 from proofkey.web.login import Login
 from proofkey.web.pages import Pages
 
@@ -70,14 +71,19 @@ class Gate:
     def writer(self) -> Writer:
         """How identity goes into a websocket; tested against the installed Streamlit once."""
         if self._writer is None:
-            self._writer = choose_writer(self.origin)
+            raise RuntimeError("start the gate first")
         return self._writer
 
     def start(self) -> None:
-        """Takes hold of the running loop, and becomes the one that pages ask."""
+        """Takes hold of the running loop, and becomes the one that pages ask.
+
+        Raises: ConfigurationError, at every request until Streamlit's configuration is mended.
+        """
         if self._portal is not None:
             return
+        check_streamlit_config()
         quieten_request_lines()
+        self._writer = choose_writer(self.origin)
         self._portal = portal_of_running_loop()
         self._unsubscribe = self.core.subscribe(self.sockets.end_soon)
         backend.install(InProcess(self, self._portal, self._apis))

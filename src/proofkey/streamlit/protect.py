@@ -8,18 +8,15 @@ from typing import Any, Final, TypedDict, Unpack
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
-from streamlit import config
 
 from proofkey.errors import ConfigurationError
 from proofkey.findings import Finding
 from proofkey.protocol.uri import is_web_url
 from proofkey.runtime.clock import Clock, system_clock
 from proofkey.runtime.entropy import system_entropy
-from proofkey.runtime.events import emit
 from proofkey.streamlit.allowed import AllowedApis
 from proofkey.streamlit.gate import POLL, Gate
 from proofkey.streamlit.guard import Guard
-from proofkey.streamlit.identity import configured_trusted_headers
 from proofkey.streamlit.leave import in_page
 from proofkey.web.login import Login
 
@@ -76,31 +73,9 @@ def protection(*, login: Login, **options: Unpack[GuardOptions]) -> AppArguments
     }
 
 
-def check_streamlit_config() -> None:
-    """Settings of Streamlit that would undo the guard.
-
-    Raises: ConfigurationError; what is only unwise is logged.
-    """
-    if not config.get_option("server.enableCORS") or not config.get_option("server.enableXsrfProtection"):
-        raise ConfigurationError(Finding.STREAMLIT_PROTECTION_OFF)
-    if configured_trusted_headers() and config.is_manually_set("server.trustedUserHeaders"):
-        raise ConfigurationError(Finding.STREAMLIT_TWO_IDENTITIES)
-    if _option("server.enableAgentApi"):
-        emit("streamlit.config", level="warning", finding=Finding.STREAMLIT_AGENT_API)
-
-
-def _option(name: str) -> object:
-    """None where this Streamlit does not have the option."""
-    try:
-        return config.get_option(name)
-    except RuntimeError:
-        return None
-
-
 def _lifespan(gate: Gate, inner: Lifespan | None) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
-        check_streamlit_config()
         async with gate.login.lifespan(app):
             gate.start()
             try:

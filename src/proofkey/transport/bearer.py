@@ -1,5 +1,6 @@
 """HTTP clients for an API that add a fresh access token to each request, and to that API only."""
 
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,10 @@ import httpx2
 
 from proofkey.errors import ProofkeyError
 from proofkey.findings import Finding
+from proofkey.protocol.uri import is_loopback_http
 from proofkey.transport.address import check_outgoing_url, shown_address
 from proofkey.transport.http import DIRECT
-from proofkey.transport.tls import tls_context
+from proofkey.transport.tls import no_tls, tls_context
 
 BearerClient = httpx2.Client
 AsyncBearerClient = httpx2.AsyncClient
@@ -57,6 +59,10 @@ class _AsyncBearer(_Bearer):
         yield request
 
 
+def _context(base_url: str, ca_file: Path | None) -> ssl.SSLContext:
+    return no_tls() if is_loopback_http(base_url) else tls_context(ca_file)
+
+
 def bearer_client(
     base_url: str,
     token: Callable[[], str],
@@ -74,7 +80,9 @@ def bearer_client(
     if transport is not None:
         return httpx2.Client(base_url=base_url, auth=auth, timeout=timeout, transport=transport)
     mounts: dict[str, Any] = dict.fromkeys(DIRECT)
-    return httpx2.Client(base_url=base_url, auth=auth, timeout=timeout, verify=tls_context(ca_file), mounts=mounts)
+    return httpx2.Client(
+        base_url=base_url, auth=auth, timeout=timeout, verify=_context(base_url, ca_file), mounts=mounts
+    )
 
 
 def async_bearer_client(
@@ -91,5 +99,5 @@ def async_bearer_client(
         return httpx2.AsyncClient(base_url=base_url, auth=auth, timeout=timeout, transport=transport)
     mounts: dict[str, Any] = dict.fromkeys(DIRECT)
     return httpx2.AsyncClient(
-        base_url=base_url, auth=auth, timeout=timeout, verify=tls_context(ca_file), mounts=mounts
+        base_url=base_url, auth=auth, timeout=timeout, verify=_context(base_url, ca_file), mounts=mounts
     )

@@ -6,13 +6,15 @@ from typing import Final
 from urllib.parse import urlencode
 
 import anyio
+import anyio.to_thread
 import httpx2
 
 from proofkey.errors import Unavailable
 from proofkey.findings import Finding
 from proofkey.protocol.exchange import Answer, Ask
+from proofkey.protocol.uri import is_loopback_http
 from proofkey.transport.address import check_outgoing_url, shown_address
-from proofkey.transport.tls import tls_context
+from proofkey.transport.tls import no_tls, tls_context
 
 TIMEOUT: Final = 5.0
 """Seconds for the whole exchange: name, connection, TLS, request, answer."""
@@ -29,12 +31,11 @@ class HttpTransport:
     costs a single-use code, and one transport serves any number of event loops.
     """
 
-    __slots__ = ("_ca_file", "_context", "_timeout")
+    __slots__ = ("_ca_file", "_timeout")
 
     def __init__(self, *, timeout: float = TIMEOUT, ca_file: Path | None = None) -> None:
         self._timeout = timeout
         self._ca_file = ca_file
-        self._context: ssl.SSLContext | None = None
 
     async def send(self, ask: Ask) -> Answer:
         """The answer, whatever its status; redirects are not followed, 3xx is an answer like others.
@@ -43,11 +44,13 @@ class HttpTransport:
         larger than `ask.max_bytes` or cannot be read.
         """
         check_outgoing_url(ask.url)
-        if self._context is None:
-            self._context = tls_context(self._ca_file)
+        if is_loopback_http(ask.url.partition("?")[0]):
+            context = no_tls()
+        else:
+            context = await anyio.to_thread.run_sync(tls_context, self._ca_file)  # reading it stalls a loop
         try:
             with anyio.fail_after(self._timeout):
-                return await self._exchange(ask, self._context)
+                return await self._exchange(ask, context)
         except TimeoutError as error:
             raise _failed(ask, "Timeout") from error
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, UnicodeError) as error:

@@ -1,0 +1,214 @@
+"""Real races over HTTP: two worker processes on one SQLite file. Each race runs again on a server whose store looks
+first and writes later; there it must show more than one winner, else it shows nothing."""
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import anyio
+import httpx2
+import pytest
+
+from proofkey.protocol.text import Secret
+from proofkey.testing.relying_party import RelyingParty, Value
+from proofkey.testing.server import ServerProcess, free_port, write_server_config
+from tests.end_to_end.provider_kit import Provider, running_provider, server_settings
+
+pytestmark = [pytest.mark.xdist_group("provider"), pytest.mark.timeout(180)]
+
+COMPETITORS = 50
+
+
+@dataclass
+class Racing:
+    """A provider, and the processes that answer."""
+
+    provider: Provider
+    workers: list[int]
+
+
+@pytest.fixture(scope="module")
+def right(tmp_path_factory: pytest.TempPathFactory) -> Generator[Racing]:
+    with running_provider(tmp_path_factory.mktemp("races")) as provider:
+        yield Racing(provider, children(provider.server.pid))
+
+
+@pytest.fixture(scope="module")
+def wrong(tmp_path_factory: pytest.TempPathFactory) -> Generator[Racing]:
+    folder = tmp_path_factory.mktemp("check-then-set")
+    port = free_port()
+    issuer = f"http://127.0.0.1:{port}"
+    config = write_server_config(folder, server_settings(issuer))
+    clock = folder / "clock"
+    clock.write_text("0")
+    log = config.with_suffix(".log")
+    command = [sys.executable, "-m", "tests.end_to_end.check_then_set_server", str(config), str(port)]
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            cwd=Path(__file__).parents[2],
+        )
+    with process:
+        assert process.stdout is not None
+        said = process.stdout.readline().split()
+        assert said[:1] == ["ready"], log.read_text()[-2000:]
+        server = ServerProcess(process, log, issuer, issuer, process.pid)
+        provider = Provider(server, issuer, config, clock)
+        yield Racing(provider, [int(pid) for pid in said[1:]])
+        process.communicate("", timeout=30)
+
+
+async def race(racing: Racing, url: str, bodies: list[tuple[dict[str, str], str]]) -> list[httpx2.Response]:
+    """Sends all at once, each on a connection that is open already; both workers hold some of them."""
+    answers: list[httpx2.Response] = []
+    limits = httpx2.Limits(max_connections=len(bodies), max_keepalive_connections=len(bodies))
+    async with httpx2.AsyncClient(limits=limits, timeout=60, trust_env=False) as client:
+
+        async def warm() -> None:
+            await client.get(racing.provider.url("/jwks"))
+
+        async def compete(headers: dict[str, str], body: str) -> None:
+            answers.append(await client.post(url, content=body, headers=headers))
+
+        await at_once(warm for _ in bodies)
+        held = [connections(worker) for worker in racing.workers]
+        await at_once((lambda pair=pair: compete(*pair)) for pair in bodies)
+    assert len(racing.workers) == 2
+    assert all(number > 0 for number in held), f"one worker sat idle: {held}"
+    return answers
+
+
+async def at_once(works: Any) -> None:
+    async with anyio.create_task_group() as group:
+        for work in works:
+            group.start_soon(work)
+
+
+def body_of(party: RelyingParty, **form: Value) -> tuple[dict[str, str], str]:
+    headers, pairs = party.authenticated(form)
+    return {**headers, "content-type": "application/x-www-form-urlencoded"}, urlencode(pairs)
+
+
+async def redeem_at_once(racing: Racing, *, valid: int) -> list[httpx2.Response]:
+    """One code, `valid` redemptions with its verifier and the others of fifty with a wrong one."""
+    party = racing.provider.party("first")
+    code, started = party.code(racing.provider.person())
+    form = party.redemption(code, started)
+    bodies = [body_of(party, **form)] * valid
+    bodies += [body_of(party, **{**form, "code_verifier": "w" * 43})] * (COMPETITORS - valid)
+    return await race(racing, party.metadata.token_endpoint, bodies)
+
+
+async def refresh_at_once(racing: Racing) -> tuple[Secret, list[httpx2.Response], Counter[str]]:
+    """The token, fifty answers to it, and what the log says about it."""
+    party = racing.provider.party("first")
+    token = party.sign_in(racing.provider.person()).refresh_token
+    assert token is not None
+    before = racing.provider.log_size()
+    body = body_of(party, grant_type="refresh_token", refresh_token=token.reveal())
+    answers = await race(racing, party.metadata.token_endpoint, [body] * COMPETITORS)
+    names = Counter(event["event"] for event in racing.provider.events(before))
+    return token, answers, names
+
+
+def outcomes(answers: list[httpx2.Response]) -> Counter[str]:
+    return Counter("won" if one.status_code == 200 else one.json()["error"] for one in answers)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.spec("6749-4.1.2-a", "V10-10.4.2", "O21-7.5.2-a")
+async def test_of_fifty_redemptions_one_wins_and_the_valid_replays_revoke_it(
+    right: Racing, anyio_backend: str
+) -> None:
+    answers = await redeem_at_once(right, valid=COMPETITORS)
+    assert outcomes(answers) == {"won": 1, "invalid_grant": COMPETITORS - 1}
+    assert {one.status_code for one in answers} == {200, 400}
+    party = right.provider.party("first")
+    won = party.tokens(next(one for one in answers if one.status_code == 200))
+    assert party.userinfo(won.access_token).status_code == 401
+    assert party.refresh(won.refresh_token).json()["error"] == "invalid_grant"
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.spec("O21-7.5.2-a")
+async def test_one_valid_redemption_among_forty_nine_invalid_ones_wins_and_stands(
+    right: Racing, anyio_backend: str
+) -> None:
+    answers = await redeem_at_once(right, valid=1)
+    assert outcomes(answers) == {"won": 1, "invalid_grant": COMPETITORS - 1}
+    party = right.provider.party("first")
+    won = party.tokens(next(one for one in answers if one.status_code == 200))
+    assert party.userinfo(won.access_token).status_code == 200
+    assert party.refresh(won.refresh_token).status_code == 200
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_the_redemption_race_finds_many_winners_where_the_store_checks_then_sets(
+    wrong: Racing, anyio_backend: str
+) -> None:
+    answers = await redeem_at_once(wrong, valid=COMPETITORS)
+    assert outcomes(answers)["won"] > 1
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.spec("X-rot-a", "9700-2.2.2-a", "9700-4.14.2-a")
+async def test_fifty_refreshes_of_one_token_give_one_successor_until_the_grace_is_over(
+    right: Racing, anyio_backend: str
+) -> None:
+    party = right.provider.party("first")
+    token, answers, names = await refresh_at_once(right)
+    assert outcomes(answers) == {"won": COMPETITORS}
+    successors = {one.json()["refresh_token"] for one in answers}
+    assert len(successors) == 1
+    assert successors != {token.reveal()}
+    assert names["refresh.rotated"] == 1
+    assert names["refresh.repeated"] == COMPETITORS - 1
+    successor = Secret(successors.pop())
+    newest = party.tokens(party.refresh(successor))
+    assert party.userinfo(newest.access_token).status_code == 200
+
+    right.provider.turn(11)
+
+    assert party.refresh(successor).json()["error"] == "invalid_grant"
+    assert party.refresh(newest.refresh_token).json()["error"] == "invalid_grant"
+    assert party.userinfo(newest.access_token).status_code == 401
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_the_refresh_race_finds_many_rotations_where_the_store_checks_then_sets(
+    wrong: Racing, anyio_backend: str
+) -> None:
+    _, _, names = await refresh_at_once(wrong)
+    assert names["refresh.rotated"] > 1
+
+
+def children(pid: int) -> list[int]:
+    """The processes whose parent is `pid`."""
+    file = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(one) for one in file.read_text().split()]
+
+
+def connections(pid: int) -> int:
+    """How many TCP connections that process holds."""
+    inodes = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            columns = line.split()
+            if columns[3] == "01":  # established
+                inodes.add(f"socket:[{columns[9]}]")
+    found = 0
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found += str(descriptor.readlink()) in inodes
+        except OSError:
+            continue
+    return found
