@@ -93,6 +93,7 @@ def main() -> None:
     for worker in workers:
         assert worker.stdin is not None
         worker.stdin.close()
+    for worker in workers:
         worker.wait()
 
 

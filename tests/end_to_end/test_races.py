@@ -17,7 +17,7 @@ import pytest
 from proofkey.protocol.text import Secret
 from proofkey.testing.relying_party import RelyingParty, Value
 from proofkey.testing.server import ServerProcess, free_port, write_server_config
-from tests.end_to_end.provider_kit import Provider, running_provider, server_settings
+from tests.end_to_end.provider_kit import PEOPLE, Provider, server_settings
 
 pytestmark = [pytest.mark.xdist_group("provider"), pytest.mark.timeout(180)]
 
@@ -32,10 +32,9 @@ class Racing:
     workers: list[int]
 
 
-@pytest.fixture(scope="module")
-def right(tmp_path_factory: pytest.TempPathFactory) -> Generator[Racing]:
-    with running_provider(tmp_path_factory.mktemp("races")) as provider:
-        yield Racing(provider, children(provider.server.pid))
+@pytest.fixture
+def right(later: Provider) -> Racing:
+    return Racing(later, children(later.server.pid))
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +42,7 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Generator[Racing]:
     folder = tmp_path_factory.mktemp("check-then-set")
     port = free_port()
     issuer = f"http://127.0.0.1:{port}"
-    config = write_server_config(folder, server_settings(issuer))
+    config = write_server_config(folder, server_settings(issuer, {"ann": PEOPLE["ann"]}))
     clock = folder / "clock"
     clock.write_text("0")
     log = config.with_suffix(".log")
@@ -64,6 +63,7 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Generator[Racing]:
         server = ServerProcess(process, log, issuer, issuer, process.pid)
         provider = Provider(server, issuer, config, clock)
         yield Racing(provider, [int(pid) for pid in said[1:]])
+        provider.close()
         process.communicate("", timeout=30)
 
 

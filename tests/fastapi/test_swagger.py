@@ -48,10 +48,17 @@ def test_the_page_signs_in_with_pkce_for_this_api(world: World) -> None:
     }
 
 
-def test_the_return_page_is_served(world: World) -> None:
-    answer = TestClient(world.app).get("/docs/oauth2-redirect")
+def test_the_return_page_answers_by_a_channel_and_needs_no_opener(world: World) -> None:
+    world.api.install(world.app)
+    client = TestClient(world.app)
+
+    answer = client.get("/docs/oauth2-redirect")
+
     assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
     assert "BroadcastChannel" in answer.text
+    assert "opener" not in answer.text
+    assert "BroadcastChannel" in client.get("/docs").text
 
 
 def test_below_a_prefix_every_reference_has_it(world: World) -> None:

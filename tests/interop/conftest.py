@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-collect_ignore_glob = [] if os.environ.get("PROOFKEY_INTEROP") == "1" else ["test_*.py"]
+collect_ignore_glob = [] if os.environ.get("INTEROP_PEERS") == "1" else ["test_*.py"]
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,8 @@ class Peer:
     def ask(self, message: dict[str, Any]) -> Any:
         """Sends one line and waits for one. Raises: PeerRefused; AssertionError when the program is gone."""
         stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin and stdout
+        assert stdin
+        assert stdout
         stdin.write(json.dumps(message) + "\n")
         stdin.flush()
         timer = threading.Timer(SECONDS, self._process.kill)

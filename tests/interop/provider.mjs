@@ -12,7 +12,6 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
   cookies: { keys: ['interop'] },
   scopes: ['openid', 'offline_access'],
   claims: { openid: ['sub'], profile: ['name'] },
-  conformIdTokenClaims: false,
   pkce: { required: () => true },
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, name: `${id} of the provider` }) }),
   rotateRefreshToken: true,

@@ -81,12 +81,12 @@ function withClaims(tokens) {
 function told(error) {
   return {
     name: error.name,
-    code: error.code,
+    code: error.code ?? null,
     message: error.message,
-    error: error.error,
-    status: error.status,
-    challenges: error.name === 'WWWAuthenticateChallengeError' ? error.cause : undefined,
-    cause: error.cause?.message,
+    error: error.error ?? null,
+    status: error.status ?? null,
+    challenges: error.name === 'WWWAuthenticateChallengeError' ? error.cause : [],
+    cause: error.cause?.message ?? null,
   };
 }
 

@@ -43,4 +43,4 @@ if ! cmp -s package.json "$MADE_FROM"; then
 fi
 
 cd "$ROOT"
-PROOFKEY_INTEROP=1 "$PYTHON" -m pytest tests/interop -q "$@"
+INTEROP_PEERS=1 "$PYTHON" -m pytest tests/interop -q "$@"

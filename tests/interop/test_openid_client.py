@@ -2,7 +2,6 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
@@ -25,8 +24,7 @@ SCOPE = "openid profile email offline_access orders:read"
 PARTIES = {
     "basic": ("client_secret_basic", "ES256"),
     "post": ("client_secret_post", "RS256"),
-    "public": ("none", "PS256"),
-    "ed25519": ("client_secret_basic", "Ed25519"),
+    "public": ("none", "ES256"),
 }
 """By client_id: how it authenticates, and how its ID tokens are signed."""
 
@@ -154,7 +152,7 @@ def with_parameter(url: str, name: str, value: str) -> str:
 # --- what works ----------------------------------------------------------------------------------------------
 @pytest.mark.spec("OC-3.1.3.7-a", "9207-2-a", "7636-4.6", "OD-3")
 def test_a_person_signs_in(party: Party) -> None:
-    """openid-client checks state, iss, nonce, at_hash, audience, times and, with the published keys, signatures."""
+    """openid-client checks state, iss, nonce, audience, times and, with the published keys, the signature."""
     tokens = party.sign_in()
     claims = tokens["claims"]
     assert (claims["iss"], claims["sub"], claims["aud"]) == (party.issuer, "u1", party.name)
@@ -163,7 +161,10 @@ def test_a_person_signs_in(party: Party) -> None:
     assert party.ask("userinfo", token=tokens["access_token"], sub="u1") == {
         "sub": "u1",
         "name": "Ann Otter",
+        "preferred_username": "ann",
         "email": "ann@op.test",
+        "email_verified": False,
+        "roles": ["admin"],
     }
 
 
@@ -192,7 +193,7 @@ def test_an_access_token_for_an_api_is_one_of_rfc_9068(party: Party) -> None:
 def test_the_token_of_a_plain_login_opens_no_api(basic: Party) -> None:
     tokens = basic.sign_in()
     told = basic.refused("check_access_token", token=tokens["access_token"], audience=API)
-    assert told["code"] == "OAUTH_INVALID_REQUEST"
+    assert told["code"] == "OAUTH_JWT_CLAIM_COMPARISON_FAILED"
     assert told["message"] == 'unexpected JWT "aud" (audience) claim value'
 
 
@@ -208,7 +209,9 @@ def test_a_client_gets_a_token_of_its_own(name: str, issuer: str, peer: Peer, ht
 
 @pytest.mark.spec("6749-4.4")
 def test_a_public_client_gets_no_token_of_its_own(issuer: str, peer: Peer, http: httpx2.Client) -> None:
-    told = party_of("public", issuer, peer, http).refused("client_credentials", parameters={"scope": "orders:read"})
+    told = party_of("public", issuer, peer, http).refused(
+        "client_credentials", parameters={"scope": "orders:read"}
+    )
     assert (told["name"], told["error"]) == ("ResponseBodyError", "unauthorized_client")
 
 
@@ -244,20 +247,21 @@ def test_signing_out_without_a_hint_asks_the_person(basic: Party) -> None:
 # --- what openid-client refuses ------------------------------------------------------------------------------
 def refusal_of(party: Party, url: str, begun: dict[str, Any], **checks: Any) -> tuple[str, str]:
     told = party.refused("finish", url=url, checks={**begun["checks"], **checks})
-    return told["name"], told["error"] or told["code"]
+    return told["name"], told["error"]
 
 
 @pytest.mark.spec("9207-2-a", "OC-3.1.3.7-a")
 @pytest.mark.parametrize(
-    ("changes", "code"),
+    ("changes", "cause"),
     [
-        pytest.param({"expectedState": "another"}, "OAUTH_INVALID_RESPONSE", id="state"),
-        pytest.param({"expectedNonce": "another"}, "OAUTH_JWT_CLAIM_COMPARISON_FAILED", id="nonce"),
+        pytest.param({"expectedState": "another"}, 'unexpected "state" response parameter value', id="state"),
+        pytest.param({"expectedNonce": "another"}, 'unexpected ID Token "nonce" claim value', id="nonce"),
     ],
 )
-def test_an_answer_to_another_request_is_refused(basic: Party, changes: dict[str, str], code: str) -> None:
+def test_an_answer_to_another_request_is_refused(basic: Party, changes: dict[str, str], cause: str) -> None:
     begun = basic.begin()
-    assert refusal_of(basic, basic.walk(begun), begun, **changes) == ("ClientError", code)
+    told = basic.refused("finish", url=basic.walk(begun), checks={**begun["checks"], **changes})
+    assert (told["name"], told["cause"]) == ("ClientError", cause)
 
 
 @pytest.mark.spec("9207-2-a")
@@ -265,7 +269,8 @@ def test_an_answer_that_names_another_issuer_is_refused(basic: Party) -> None:
     begun = basic.begin()
     back = basic.walk(begun)
     forged = with_parameter(back, "iss", "https://evil.test")
-    assert refusal_of(basic, forged, begun) == ("ClientError", "OAUTH_INVALID_RESPONSE")
+    told = basic.refused("finish", url=forged, checks=begun["checks"])
+    assert (told["name"], told["cause"]) == ("ClientError", 'unexpected "iss" (issuer) response parameter value')
     assert basic.finish(back, begun)["claims"]["sub"] == "u1", "the code was not used up by the forgery"
 
 
@@ -325,10 +330,5 @@ def test_a_wrong_client_secret_is_refused(basic: Party) -> None:
     with pytest.raises(PeerRefused) as refusal:
         basic.peer.ask({"command": "client_credentials", "party": "thief"})
     told = refusal.value.told
-    assert (told["status"], told.get("error"), told["name"]) == (
-        401,
-        "invalid_client",
-        "ResponseBodyError",
-    ) or told["challenges"][0]["scheme"] == "basic"
-
-
+    (challenge,) = told["challenges"]
+    assert (told["status"], challenge["scheme"]) == (401, "basic")

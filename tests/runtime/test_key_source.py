@@ -233,6 +233,21 @@ async def test_an_issuer_that_hangs_delays_nobody_beyond_a_moment(bench: Bench, 
     assert bench.wire.count() == 2
 
 
+@pytest.mark.spec("X-jwks-d")
+async def test_after_one_failed_attempt_nobody_waits_at_all(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    await bench.source.current()
+    bench.wire.down = True
+    bench.clock.turn(DEFAULT_LIFETIME)
+    await bench.source.current()
+    bench.wire.gate = asyncio.Event()
+    monkeypatch.setattr(key_source, "PATIENCE", 60)
+    bench.clock.turn(COOL_DOWN)
+    async with asyncio.timeout(1):
+        assert bench.kid in (await bench.source.current()).kids
+    await bench.settle()
+    assert len(bench.wire.asked) == 4, "the second attempt is on its way all the same"
+
+
 @pytest.mark.spec("X-jwks-c", "X-jwks-d", "threats §2 row 4", "threats §2 row 5")
 @pytest.mark.parametrize(
     "answer",

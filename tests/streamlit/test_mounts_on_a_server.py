@@ -37,6 +37,7 @@ def variant(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 async def test_everything_works_in(variant: Server) -> None:
     home = variant.mount.rstrip("/") or ""
+    variant.control(sub="u1", name="Ann Arbor")
     with variant.browser() as browser:
         assert browser.get(f"{home}/media/x", accept="*/*").status_code == 401
         start = browser.get(f"{home}/page?q=1")

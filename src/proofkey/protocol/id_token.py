@@ -107,20 +107,7 @@ def read_id_token(
         _check_nonce(claims, _revealed(nonce))
         auth_time = _read_auth_time(claims, max_age, now, leeway)
         _check_at_hash(claims, _revealed(access_token), jws.header)
-        return IdToken(
-            iss=Issuer(issuer),
-            sub=_read_sub(claims),
-            aud=aud,
-            exp=exp,
-            iat=iat,
-            nonce=read_optional_text(claims, "nonce"),
-            azp=azp,
-            auth_time=auth_time,
-            acr=read_optional_text(claims, "acr"),
-            amr=read_texts(claims, "amr"),
-            sid=read_optional_text(claims, "sid"),
-            claims=claims,
-        )
+        return _read_values(claims, aud=aud, azp=azp, exp=exp, iat=iat, auth_time=auth_time)
     except ClaimError as error:
         raise LoginFailed(error.finding, **error.facts) from error
     except ValueError as error:
@@ -192,6 +179,31 @@ def _read_parties(
     if (azp is None and len(aud) > 1) or (azp is not None and azp != client_id):
         raise ClaimError(Finding.ID_TOKEN_AZP, expected=client_id, found=(azp or "none")[:200])
     return aud, None if azp is None else ClientId(azp)
+
+
+def _read_values(
+    claims: Mapping[str, Any],
+    *,
+    aud: tuple[str, ...],
+    azp: ClientId | None,
+    exp: Instant,
+    iat: Instant,
+    auth_time: Instant | None,
+) -> IdToken:
+    return IdToken(
+        iss=claims["iss"],
+        sub=_read_sub(claims),
+        aud=aud,
+        exp=exp,
+        iat=iat,
+        nonce=read_optional_text(claims, "nonce"),
+        azp=azp,
+        auth_time=auth_time,
+        acr=read_optional_text(claims, "acr"),
+        amr=read_texts(claims, "amr"),
+        sid=read_optional_text(claims, "sid"),
+        claims=claims,
+    )
 
 
 def _read_sub(claims: Mapping[str, Any]) -> Subject:

@@ -1,7 +1,7 @@
 """The messages of RFC 6749, OpenID Connect Core and RFC 8707 as values, and how they are read from parameters.
 
-Those of the authorization endpoint stand here, those of the token endpoint in `token_messages`; all can be had from
-here.
+Those of the authorization endpoint stand here, those of the token endpoint in `token_messages`; all can be had
+from here.
 """
 
 from collections.abc import Iterable, Mapping

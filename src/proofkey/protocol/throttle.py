@@ -1,5 +1,6 @@
 """Throttles: two rules as pure functions, and what they ask of a store."""
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,13 +70,13 @@ def _next_cell(rule: Limit, before: Attempts | None, now: float) -> Attempts | R
     start = max(before.next_at if before else now, now)
     ahead = start - now - rule.period * (rule.burst - 1)
     if ahead > 0:
-        return Refused(max(1, round(ahead)))
+        return Refused(math.ceil(ahead))
     return Attempts(start + rule.period, (before.count if before else 0) + 1)
 
 
 def _next_failure(rule: Backoff, before: Attempts | None, now: float) -> Attempts | Refused:
     if before and now < before.next_at:
-        return Refused(max(1, round(before.next_at - now)))
+        return Refused(math.ceil(before.next_at - now))
     count = (before.count if before else 0) + 1
     if count > rule.most:
         return Attempts(now + rule.longest, rule.most)

@@ -1,6 +1,7 @@
 """Remembers verified tokens, so that the same token is not verified for every request. Off unless asked for."""
 
 import hashlib
+from contextlib import suppress
 
 from proofkey.protocol.access_token import AccessToken
 from proofkey.protocol.key_set import KeySet
@@ -10,35 +11,31 @@ from proofkey.protocol.text import Instant
 class TokenMemory:
     """At most `size` tokens, the one used longest ago is forgotten first; refusals are never remembered.
 
-    A token is known by the SHA-256 of its exact characters, is never returned at or after its end, and is forgotten
-    with the key set that proved it: every refresh of the keys proves every token anew.
+    A token is known by the SHA-256 of its exact characters, is never returned at or after its end, and goes with
+    the key set that proved it: every refresh of the keys proves every token anew.
     """
 
-    __slots__ = ("_keys", "_kept", "_size")
+    __slots__ = ("_kept", "_size")
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._keys: KeySet | None = None
-        self._kept: dict[bytes, AccessToken] = {}
+        self._kept: dict[bytes, tuple[KeySet, AccessToken]] = {}
 
     def find(self, token: str, keys: KeySet, now: Instant) -> AccessToken | None:
         """The claims, if exactly these characters were proven with exactly this key set and are good at `now`."""
-        if keys is not self._keys:
-            return None
         digest = _digest(token)
-        known = self._kept.pop(digest, None)
-        if known is None or not known.iat <= now < known.exp:
+        entry = self._kept.pop(digest, None)
+        if entry is None or entry[0] is not keys or not entry[1].iat <= now < entry[1].exp:
             return None
-        self._kept[digest] = known
-        return known
+        self._kept[digest] = entry
+        return entry[1]
 
     def keep(self, token: str, keys: KeySet, proven: AccessToken) -> None:
         """`token` was just verified with `keys`."""
-        if keys is not self._keys:
-            self._kept, self._keys = {}, keys
-        self._kept[_digest(token)] = proven
+        self._kept[_digest(token)] = (keys, proven)
         if len(self._kept) > self._size:
-            self._kept.pop(next(iter(self._kept)), None)
+            with suppress(StopIteration, RuntimeError):  # another thread was quicker
+                self._kept.pop(next(iter(self._kept)), None)
 
     def __len__(self) -> int:
         return len(self._kept)
