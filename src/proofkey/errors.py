@@ -179,7 +179,7 @@ class InsufficientScope(OAuthError):
     """403 `insufficient_scope` (RFC 6750 §3.1). `scope` is what the operation needs."""
 
     error = "insufficient_scope"
-    public = "The access token does not allow this."
+    public: ClassVar[str | None] = "The access token does not allow this."
 
     __slots__ = ("scope",)
 
@@ -194,7 +194,7 @@ class InsufficientRole(InsufficientScope):
     __slots__ = ("roles",)
 
     def __init__(self, finding: Finding, *, roles: tuple[str, ...], **facts: str) -> None:
-        super().__init__(finding, **facts)
+        super().__init__(finding, scope=(), **facts)
         self.roles = roles
 
     @property
