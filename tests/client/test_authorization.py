@@ -43,6 +43,18 @@ def test_the_request_asks_for_a_code_with_the_challenge_of_the_stored_verifier()
     assert request.code_challenge == challenge_of(START.pending.code_verifier.reveal())
 
 
+@pytest.mark.spec("OIDC Core §11")
+def test_every_login_asks_for_the_configured_prompt_and_one_login_may_ask_for_another() -> None:
+    config = replace(config_for(), prompt=frozenset({"consent"}))
+
+    configured = build_login(config, METADATA, system_entropy, next_path="/", now=NOW)
+    asked = build_login(config, METADATA, system_entropy, next_path="/", now=NOW, prompt=frozenset({"login"}))
+
+    assert configured.request.prompt == {"consent"}
+    assert asked.request.prompt == {"login"}
+    assert not START.request.prompt
+
+
 @pytest.mark.spec("9700-2.1.1-e", "OC-3.1.2.1-d")
 def test_state_nonce_verifier_and_browser_secret_are_fresh_each_time_and_long_enough() -> None:
     starts = [build_login(config_for(), METADATA, system_entropy, next_path="/", now=NOW) for _ in range(20)]

@@ -55,6 +55,7 @@ def test_a_public_url_is_refused_with(url: str) -> None:
         pytest.param({"issuer": "https://op.test?x"}, Finding.CONFIG_VALUE, id="issuer with a query"),
         pytest.param({"client_id": ""}, Finding.CONFIG_MISSING, id="no client_id"),
         pytest.param({"client_id": " "}, Finding.CONFIG_MISSING, id="a blank client_id"),
+        pytest.param({"prompt": frozenset({"none"})}, Finding.CONFIG_VALUE, id="prompt none"),
         pytest.param({"scope": ("profile",)}, Finding.CONFIG_VALUE, id="a scope without openid"),
         pytest.param(
             {"client_secret": None, "auth_method": "client_secret_basic"},

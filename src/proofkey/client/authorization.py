@@ -58,7 +58,7 @@ def build_login(
         code_challenge=challenge_of(verifier),
         code_challenge_method="S256",
         resource=config.resource,
-        prompt=prompt,
+        prompt=prompt or config.prompt,
         max_age=max_age,
     )
     pending = PendingLogin(

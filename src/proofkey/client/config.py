@@ -11,6 +11,9 @@ from proofkey.protocol.signature import ALGORITHM_NAMES
 from proofkey.protocol.text import ClientId, Issuer, Secret
 from proofkey.protocol.uri import is_web_url
 
+PROMPTS: Final = frozenset({"login", "consent", "select_account", "create"})
+"""What a login may always ask for (OIDC Core §3.1.2.1, Prompt Create §4); `none` cannot start one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginConfig:
@@ -29,6 +32,8 @@ class LoginConfig:
     post_logout_redirect_uri: str | None = None
     resource: tuple[str, ...] = ()
     scope: tuple[str, ...] = ("openid", "profile")
+    prompt: frozenset[str] = frozenset()
+    """Of each login (OIDC Core §3.1.2.1): `consent` where refresh tokens are given only then (§11)."""
     id_token_algorithms: frozenset[str] = ALGORITHM_NAMES
     """Of these the ones that the provider's metadata names; never HS* or none."""
     leeway: int = 10
@@ -69,6 +74,8 @@ def check_login_config(config: LoginConfig) -> None:
         raise ConfigurationError(Finding.CONFIG_MISSING, key="client_id")
     if config.client_secret is None and config.auth_method not in (None, "none"):
         raise ConfigurationError(Finding.CONFIG_MISSING, key="client_secret")
+    if not config.prompt <= PROMPTS:
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="prompt", expected=" ".join(sorted(PROMPTS)))
     if "openid" not in config.scope:
         raise ConfigurationError(Finding.CONFIG_VALUE, key="scope", expected="a scope with openid in it")
     if not 0 < config.idle <= config.absolute or config.pending_life <= 0:

@@ -150,6 +150,7 @@ class LoginSettings(Section):
     audience: str | None = None
     api_url: str | None = None
     scope: str | None = None
+    prompt: str | None = None
     store: str = "memory:"
 
 

@@ -67,7 +67,8 @@ class Login:
 
     `client_secret` or `client_secret_file` makes it a confidential client; with neither it is a public one.
     `audience` is the API whose tokens the sessions hold (RFC 8707). `scope` is one string; by default openid and
-    profile, and offline_access when there is an audience. `store` is `memory:` (one process) or `sqlite:///path`,
+    profile, and offline_access when there is an audience. `prompt` goes into each login: `consent` for providers
+    that give refresh tokens only then. `store` is `memory:` (one process) or `sqlite:///path`,
     whose tokens are sealed under a key derived from `session_secret`, else from the client's secret. `idle` and
     `absolute` end sessions (seconds).
     """
@@ -82,6 +83,7 @@ class Login:
         client_secret_file: str | Path | None = None,
         audience: str | None = None,
         scope: str | None = None,
+        prompt: str | None = None,
         store: str | SessionStore = MEMORY,
         path_prefix: str = "/auth",
         session_secret: str | Secret | None = None,
@@ -105,6 +107,7 @@ class Login:
             post_logout_redirect_uri=f"{self.public_url}{path_prefix}/signed-out",
             resource=() if audience is None else (audience,),
             scope=parse_login_scope(scope, audience),
+            prompt=frozenset((prompt or "").split()),
             idle=idle,
             absolute=absolute,
         )
@@ -150,6 +153,7 @@ class Login:
             public_url=settings.public_url,
             audience=settings.audience,
             scope=settings.scope or scope,
+            prompt=settings.prompt,
             store=settings.store,
             path_prefix=path_prefix,
             ca_file=ca_file,
