@@ -12,6 +12,7 @@ login = Login(
     client_secret="Kx3m9Q_vT7bLw2ZrN8sYd5HfJc1Pg6Ua-example",
     public_url="http://127.0.0.1:8080",
     audience="https://api.example.com",
+    scope="openid profile offline_access orders:read",
 )
 app = FastAPI()
 login.mount(app)

@@ -32,6 +32,13 @@ class ConfigurationError(ProofkeyError):
     """The start is refused; the message is one line that names the fix."""
 
 
+def missing_extra(extra: str, package: str | None) -> ConfigurationError:
+    """What to raise when `package` cannot be imported: the line names what to install."""
+    name = (package or "unknown").partition(".")[0]
+    install = f'pip install "proofkey[{extra}]"' if extra else f"pip install {name}"
+    return ConfigurationError(Finding.EXTRA_MISSING, package=name, install=install)
+
+
 class Unavailable(ProofkeyError):
     """Something that this needs cannot be had now: 503 with Retry-After, never open and never 401.
 

@@ -648,6 +648,11 @@ class Finding(Enum):
         "A file that should hold a secret cannot be read.",
         "Correct its path or permissions, or make it: `proofkey secret > FILE`.",
     )
+    PART_FAILED = (
+        "CFG-09",
+        "A part of the demonstration did not start.",
+        "Mend what its log says.",
+    )
     STOPPING = ("SRV-02", "The process is stopping.", "Try again; another process takes over.")
     # --- Streamlit -------------------------------------------------------------------------------------
     STREAMLIT_PROTECTION_OFF = (

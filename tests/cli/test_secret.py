@@ -16,7 +16,7 @@ def test_a_secret_is_256_bits_alone_on_stdout_and_never_the_same(cli: RunCli):
     assert (first.status, first.err) == (0, "")
     assert len(decode_base64url(first.out.removesuffix("\n"))) == 32
     assert first.out != second.out
-    check_secret_strength(Secret(first.out.strip()), setting="any")
+    check_secret_strength(Secret(first.out.strip()), key="any")
 
 
 def test_each_format_holds_256_bits(cli: RunCli):

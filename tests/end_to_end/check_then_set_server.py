@@ -1,6 +1,7 @@
 """A server that is wrong on purpose: two worker processes on the store that looks first and writes later.
 
-`python -m tests.end_to_end.check_then_set_server CONFIG PORT` says one line when it serves, and ends with its stdin.
+`python -m tests.end_to_end.check_then_set_server CONFIG PORT` says one line when it serves,
+and ends with its stdin.
 """
 
 import subprocess

@@ -2,21 +2,22 @@
 
 import base64
 import json
-import os
 import ssl
-import subprocess
 import sys
 import time
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from io import BytesIO, StringIO, TextIOWrapper
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs, parse_qsl, unquote_plus, urlsplit
 
 import httpx2
+import pytest
 
+from proofkey.cli.app import run as run_command
 from proofkey.protocol.text import Secret, decode_base64url
 from proofkey.runtime.clock import CLOCK_FILE
 from proofkey.runtime.entropy import system_entropy
@@ -41,11 +42,12 @@ COMPOSED: Final = "caf\u00e9 noir et cr\u00e8me"
 DECOMPOSED: Final = "cafe\u0301 noir et cre\u0300me"
 LONG: Final = "tall-grass-" * 18
 
+NAMES: Final = (
+    *("ann", "bob", "cleo", "dora", "eve", "fred", "gus", "hugo", "ida"),
+    *("quiet", "raced", "timed"),
+)
 PEOPLE: Final[Mapping[str, str]] = {
-    **{
-        name: PASSPHRASE + name
-        for name in (*("ann", "bob", "cleo", "dora", "eve", "fred", "gus", "hugo", "ida", "timed"),)
-    },
+    **{name: PASSPHRASE + name for name in NAMES},
     "long": LONG,
     "noir": COMPOSED,
 }
@@ -89,6 +91,12 @@ CLIENTS: Final = [
     _client("loose", skip_consent=True, allow_insecure_without_pkce=True),
     _client("doomed", skip_consent=True),
 ]
+
+
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 @dataclass
@@ -173,9 +181,9 @@ class Provider:
         """The server's time."""
         return int(time.time()) + int(self.clock.read_text() or 0)
 
-    def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """`proofkey …` beside the running server."""
-        return run_proofkey(*arguments, "--config", str(self.config), stdin=stdin, clock=self.clock)
+    def run(self, *arguments: str, stdin: str = "") -> Done:
+        """`proofkey …` beside the running server, in this process, which is another one than the server's."""
+        return run_here(*arguments, "--config", str(self.config), stdin=stdin, clock=self.clock)
 
     def events(self, since: int = 0) -> list[dict[str, Any]]:
         """The lines of the log from that place on."""
@@ -184,7 +192,7 @@ class Provider:
     def log_size(self) -> int:
         return len(self.server.log.read_text())
 
-    # --- what passes by -------------------------------------------------------------------------------------------
+    # --- what passes by ----------------------------------------------------------------------------------------
     def _on_request(self, request: httpx2.Request) -> None:
         body = request.read().decode("utf-8", "replace")
         self._take(parse_qsl(f"{request.url.query.decode()}&{body}"))
@@ -209,13 +217,14 @@ class Provider:
         self.seen.update(value for name, value in pairs if name in SECRET_PARAMETERS)
 
 
-def run_proofkey(*arguments: str, stdin: str = "", clock: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """`proofkey …` as a process of its own."""
-    environ = {**os.environ, **({CLOCK_FILE: str(clock)} if clock else {})}
-    command = [sys.executable, "-m", "proofkey", *arguments]
-    return subprocess.run(
-        command, input=stdin, capture_output=True, text=True, timeout=60, env=environ, check=False
-    )
+def run_here(*arguments: str, stdin: str = "", clock: Path | None = None) -> Done:
+    """`proofkey …`, without the second that a new process takes."""
+    out, err = StringIO(), StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "stdin", TextIOWrapper(BytesIO(stdin.encode())))
+        if clock:
+            patch.setenv(CLOCK_FILE, str(clock))
+        return Done(run_command(arguments), out.getvalue(), err.getvalue())
 
 
 def server_settings(issuer: str, people: Mapping[str, str] = PEOPLE, **changes: Any) -> dict[str, Any]:
@@ -272,7 +281,7 @@ def check_log(provider: Provider) -> None:
     assert not found, f"{len(found)} secrets in the log, beginning with {found[:5]}"
 
 
-# --- reading ------------------------------------------------------------------------------------------------------
+# --- reading ---------------------------------------------------------------------------------------------------
 
 
 def claims_of(token: Secret | None) -> dict[str, Any]:

@@ -1,10 +1,12 @@
-"""Real races over HTTP: two worker processes on one SQLite file. Each race runs again on a server whose store looks
-first and writes later; there it must show more than one winner, else it shows nothing."""
+"""Real races over HTTP: two worker processes on one SQLite file. Each race runs again on a server whose store
+looks first and writes later; there it must show more than one winner, else it shows nothing."""
 
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,14 @@ import httpx2
 import pytest
 
 from proofkey.protocol.text import Secret
-from proofkey.testing.relying_party import RelyingParty, Value
+from proofkey.testing.relying_party import Person, RelyingParty, Value
 from proofkey.testing.server import ServerProcess, free_port, write_server_config
-from tests.end_to_end.provider_kit import PEOPLE, Provider, server_settings
+from tests.end_to_end.provider_kit import PEOPLE, Provider, page_of, server_settings
 
 pytestmark = [pytest.mark.xdist_group("provider"), pytest.mark.timeout(180)]
 
 COMPETITORS = 50
+LOCKED_SECONDS = 0.7
 
 
 @dataclass
@@ -42,7 +45,9 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Generator[Racing]:
     folder = tmp_path_factory.mktemp("check-then-set")
     port = free_port()
     issuer = f"http://127.0.0.1:{port}"
-    config = write_server_config(folder, server_settings(issuer, {"ann": PEOPLE["ann"]}))
+    config = write_server_config(
+        folder, server_settings(issuer, {name: PEOPLE[name] for name in ("ann", "raced")})
+    )
     clock = folder / "clock"
     clock.write_text("0")
     log = config.with_suffix(".log")
@@ -68,7 +73,8 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Generator[Racing]:
 
 
 async def race(racing: Racing, url: str, bodies: list[tuple[dict[str, str], str]]) -> list[httpx2.Response]:
-    """Sends all at once, each on a connection that is open already; both workers hold some of them."""
+    """Sends all at once, each on a connection that is open already; both workers hold some of them. Nobody writes
+    before everybody has read."""
     answers: list[httpx2.Response] = []
     limits = httpx2.Limits(max_connections=len(bodies), max_keepalive_connections=len(bodies))
     async with httpx2.AsyncClient(limits=limits, timeout=60, trust_env=False) as client:
@@ -81,10 +87,22 @@ async def race(racing: Racing, url: str, bodies: list[tuple[dict[str, str], str]
 
         await at_once(warm for _ in bodies)
         held = [connections(worker) for worker in racing.workers]
-        await at_once((lambda pair=pair: compete(*pair)) for pair in bodies)
+        async with anyio.create_task_group() as group, locked(racing.provider.config.parent / "server.db"):
+            for headers, body in bodies:
+                group.start_soon(compete, headers, body)
     assert len(racing.workers) == 2
     assert all(number > 0 for number in held), f"one worker sat idle: {held}"
     return answers
+
+
+@asynccontextmanager
+async def locked(database: Path) -> AsyncGenerator[None]:
+    """Holds the write lock until the requests of the block have read what they need."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        await anyio.sleep(LOCKED_SECONDS)
+        connection.execute("ROLLBACK")
 
 
 async def at_once(works: Any) -> None:
@@ -118,6 +136,43 @@ async def refresh_at_once(racing: Racing) -> tuple[Secret, list[httpx2.Response]
     answers = await race(racing, party.metadata.token_endpoint, [body] * COMPETITORS)
     names = Counter(event["event"] for event in racing.provider.events(before))
     return token, answers, names
+
+
+async def post_at_once(racing: Racing, person: Person, page: httpx2.Response, form: str) -> list[httpx2.Response]:
+    """Fifty times the form of that page, from the person's browser."""
+    cookies = "; ".join(f"{one.name}={one.value}" for one in person.browser.client.cookies.jar)
+    headers = {
+        "cookie": cookies,
+        "content-type": "application/x-www-form-urlencoded",
+        "sec-fetch-site": "same-origin",
+        "x-forwarded-for": person.browser.client.headers["x-forwarded-for"],
+    }
+    return await race(racing, str(page.url), [(headers, form)] * COMPETITORS)
+
+
+def open_page(person: Person, url: str) -> httpx2.Response:
+    """The page that an authorization request leads to."""
+    return person.browser.client.get(person.browser.client.get(url).headers["location"])
+
+
+async def consent_at_once(racing: Racing) -> tuple[int, list[httpx2.Response]]:
+    """How many of fifty answers to one consent form brought a code, and the others."""
+    party, person = racing.provider.party("web"), racing.provider.person()
+    party.code(person)
+    page = open_page(person, party.start(prompt="consent").url)
+    assert page_of(page) == "consent"
+    answers = await post_at_once(racing, person, page, "decision=allow")
+    losers = [one for one in answers if "code=" not in one.headers.get("location", "")]
+    return len(answers) - len(losers), losers
+
+
+async def guess_at_once(racing: Racing) -> Counter[int]:
+    """The statuses of fifty wrong passwords for one account."""
+    person = racing.provider.stranger("raced")
+    page = open_page(person, racing.provider.party("first").start().url)
+    assert page_of(page) == "login"
+    answers = await post_at_once(racing, person, page, "username=raced&password=wrong+password+here")
+    return Counter(one.status_code for one in answers)
 
 
 def outcomes(answers: list[httpx2.Response]) -> Counter[str]:
@@ -189,6 +244,35 @@ async def test_the_refresh_race_finds_many_rotations_where_the_store_checks_then
 ) -> None:
     _, _, names = await refresh_at_once(wrong)
     assert names["refresh.rotated"] > 1
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.spec("6749-4.1.2-a", "6749-10.12-b")
+async def test_one_page_answered_fifty_times_gives_one_code(right: Racing, anyio_backend: str) -> None:
+    winners, losers = await consent_at_once(right)
+    assert winners == 1
+    assert {one.status_code for one in losers} == {403}
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_the_page_race_gives_many_codes_where_the_store_checks_then_sets(
+    wrong: Racing, anyio_backend: str
+) -> None:
+    assert (await consent_at_once(wrong))[0] > 1
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.spec("N63-3.2.2", "V6-6.1.1", "threats §0.4")
+async def test_fifty_passwords_at_once_are_five_attempts(right: Racing, anyio_backend: str) -> None:
+    right.provider.turn(2 * 86_400)
+    assert await guess_at_once(right) == {400: 5, 429: COMPETITORS - 5}
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_more_passwords_are_tried_where_the_store_checks_then_sets(
+    wrong: Racing, anyio_backend: str
+) -> None:
+    assert (await guess_at_once(wrong))[400] > 5
 
 
 def children(pid: int) -> list[int]:

@@ -25,13 +25,13 @@ pytestmark = [pytest.mark.xdist_group("provider"), pytest.mark.timeout(180)]
 def pages_shown(party: RelyingParty, person: Person, **changes: Value) -> tuple[list[str], dict[str, str]]:
     """The pages that came up on the way, and the answer."""
     hops: list[Hop] = []
-    person.browser._on_hop = hops.append
+    person.browser.on_hop = hops.append
     answer = party.authorize(person, party.start(**changes))
-    person.browser._on_hop = None
+    person.browser.on_hop = None
     return [hop.page for hop in hops if hop.page], answer
 
 
-# --- ID tokens ------------------------------------------------------------------------------------------------------
+# --- ID tokens -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.spec("OC-2-a", "OC-2-b", "OC-3.1.3.6-a", "OC-15.1-a", "F2-5.3.2.2-14", "F2-5.4.1", "OD-4.3-a")
@@ -77,7 +77,7 @@ def test_no_nonce_asked_none_given(op: Provider) -> None:
     assert "nonce" not in claims_of(op.party("first").sign_in(op.person(), nonce=None).id_token)
 
 
-# --- prompts ----------------------------------------------------------------------------------------------------------
+# --- prompts ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.spec("OC-15.1-a", "OC-3.1.2.1-c", "ST-3")
@@ -131,7 +131,7 @@ def test_a_person_signs_in_again_where_it_is_asked_and_auth_time_says_so(
     assert shown == []
     assert "code" in answer
     hops: list[Hop] = []
-    person.browser._on_hop = hops.append
+    person.browser.on_hop = hops.append
     after = claims_of(party.sign_in(person, **changes).id_token)
     assert [hop.page for hop in hops if hop.page] == ["login"]
     assert after["auth_time"] >= before["auth_time"] + 61
@@ -176,7 +176,7 @@ def test_an_expired_hint_is_accepted(later: Provider) -> None:
     assert "code" in pages_shown(party, later.person(), prompt="none", id_token_hint=hint.reveal())[1]
 
 
-@pytest.mark.spec("OC-15.1-a", "N63-pm", "V6-6.2.7")
+@pytest.mark.spec("OC-15.1-a", "N63-pm", "V6-6.2.7", "N63-3.1.1.2-7")
 def test_the_login_page_is_ready_for_a_password_manager(op: Provider) -> None:
     with op.http() as browser:
         answer = browser.get(op.party("first").start(login_hint='ann"><script>').url)
@@ -193,7 +193,7 @@ def test_the_login_page_is_ready_for_a_password_manager(op: Provider) -> None:
     assert 'type="password"' in fields["password"]
 
 
-# --- UserInfo -----------------------------------------------------------------------------------------------------
+# --- UserInfo --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.spec("OC-5.3-a", "OC-5.4-a", "6749-5.1-a")

@@ -53,6 +53,15 @@ def test_only_post(op: Provider, path: str, method: str) -> None:
         assert error_of(answer) == (405, "invalid_request")
 
 
+@pytest.mark.spec("9700-4.12-a", "6749-3.2-a")
+@pytest.mark.parametrize("path", ["/token/", "//token", "/Token", "/token;x", "/%74oken/", "/token%2F", "/tokens"])
+def test_no_other_spelling_leads_to_it(op: Provider, path: str) -> None:
+    headers = {"authorization": basic("machine", MACHINE)}
+    answer = op.ask("POST", op.issuer + path, data=ASKED, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
+    assert "location" not in answer.headers
+
+
 @pytest.mark.spec("6749-3.2-a")
 def test_parameters_in_the_query_are_not_read(op: Provider) -> None:
     credentials = urlencode({"client_id": "form", "client_secret": secret_of("form")})
@@ -94,7 +103,7 @@ def test_a_body_that_is_no_strict_form_is_an_invalid_request(op: Provider, conte
     assert error == "invalid_request" or b";" in body, "with `;` there is one parameter with an odd value"
 
 
-@pytest.mark.spec("9126-2.3-a", "threats §1.7")
+@pytest.mark.spec("threats §1.7")
 @pytest.mark.parametrize("body", [b"a=" + b"x" * 70_000, b"&".join(b"a%d=1" % number for number in range(60))])
 def test_a_body_that_is_too_large_is_413(op: Provider, body: bytes) -> None:
     answer = op.ask("POST", "/token", content=body, headers={"content-type": FORM})

@@ -15,7 +15,7 @@ from tests.end_to_end.provider_kit import (
     error_of,
     fresh,
     header_of,
-    run_proofkey,
+    run_here,
 )
 
 pytestmark = [pytest.mark.xdist_group("provider"), pytest.mark.timeout(180)]
@@ -98,7 +98,7 @@ def test_a_client_cannot_be_named_like_a_person_or_a_document(op: Provider, clie
     assert "Traceback" not in done.stderr
 
 
-# --- refresh tokens -------------------------------------------------------------------------------------------------
+# --- refresh tokens --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.spec("9700-2.2.2-a", "9700-4.14.2-a", "X-rot-a")
@@ -212,7 +212,7 @@ def test_an_access_token_dies_after_fifteen_minutes(later: Provider) -> None:
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
 
 
-# --- revocation -----------------------------------------------------------------------------------------------------
+# --- revocation ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.spec("7009-2-a", "7009-2.1-a")
@@ -280,5 +280,5 @@ def test_a_fresh_install_knows_nobody(tmp_path: Any) -> None:
     config = tmp_path / "proofkey.toml"
     config.write_text(f'[server]\nissuer = "https://op.test"\nmaster_key = "{fresh()}"\n')
     for kind in ("user", "client"):
-        done = run_proofkey(kind, "list", "--json", "--config", str(config))
+        done = run_here(kind, "list", "--json", "--config", str(config))
         assert (done.returncode, done.stdout.strip()) == (0, "[]")

@@ -12,6 +12,7 @@ from proofkey.findings import Finding
 from proofkey.protocol.metadata import (
     ProtectedResource,
     check_issuer,
+    check_own_issuer,
     discovery_urls,
     parse_server_metadata,
     protected_resource_document,
@@ -118,10 +119,37 @@ def test_issuer_that_may_not(issuer: str, finding: Finding) -> None:
     assert refusal.value.finding is finding
 
 
-def test_our_own_issuer_has_no_slash_at_the_end() -> None:
-    check_issuer("https://op.test", trailing_slash=False)
+@pytest.mark.parametrize("issuer", ["https://op.test", "http://localhost:8000/idp", "http://[::1]:8000/a/b-c"])
+def test_our_own_issuer(issuer: str) -> None:
+    check_own_issuer(issuer)
+
+
+@pytest.mark.spec("OD-4.3-a", "X-host-a")
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "https://op.test/",
+        "https://op.test/idp/",
+        "https://OP.test",
+        "https://op.test:443",
+        "http://127.0.0.1:80/idp",
+        "https://op.test/a//b",
+        "https://op.test/a/../b",
+        "https://op.test/%2e",
+        "https://op.test/a?x=1",
+        "http://op.test",
+    ],
+)
+def test_our_own_issuer_is_spelled_as_browsers_spell_it(issuer: str) -> None:
     with pytest.raises(ConfigurationError):
-        check_issuer("https://op.test/", trailing_slash=False)
+        check_own_issuer(issuer)
+
+
+@pytest.mark.spec("V16-16.2.5")
+def test_a_password_in_an_issuer_is_not_told() -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        check_issuer("https://ann:hunter2@op.test")
+    assert "hunter2" not in str(refusal.value)
 
 
 def test_silent_members_have_the_defaults_of_the_standards() -> None:

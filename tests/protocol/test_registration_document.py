@@ -170,7 +170,7 @@ WEAK = [
 @pytest.mark.parametrize("secret", WEAK, ids=lambda secret: f"{secret[:14]} {len(secret)}")
 def test_short_secret_or_placeholder_is_refused_and_not_shown(secret: str) -> None:
     with pytest.raises(ConfigurationError) as refusal:
-        check_secret_strength(Secret(secret), setting="client_secret")
+        check_secret_strength(Secret(secret), key="client_secret")
     assert refusal.value.finding is Finding.SECRET_WEAK
     assert len(secret) < 6 or secret not in str(refusal.value)
     if secret:
@@ -183,7 +183,7 @@ def test_short_secret_or_placeholder_is_refused_and_not_shown(secret: str) -> No
     "secret", [SECRET, "f00dfeed1234567890aacbdefe" * 2, "a passphrase of thirty-two letters, or more"]
 )
 def test_strong_secret_passes(secret: str) -> None:
-    check_secret_strength(Secret(secret), setting="client_secret")
+    check_secret_strength(Secret(secret), key="client_secret")
 
 
 odd_values = (

@@ -22,17 +22,23 @@ from proofkey.runtime.events import (
 CANARY = "canary-4c1f9a"
 
 
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """Everything that any logger writes, as JSON lines at the most talkative level."""
-    root = logging.getLogger()
-    before = (root.level, list(root.handlers), logging.getLogger("proofkey").level)
-    stream = io.StringIO()
-    configure_logging("debug", json=True, stream=stream)
-    yield stream
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """What a test configures is gone after it."""
+    root, own = logging.getLogger(), logging.getLogger("proofkey")
+    before = (root.level, list(root.handlers), own.level)
+    yield
     root.setLevel(before[0])
     root.handlers[:] = before[1]
-    logging.getLogger("proofkey").setLevel(before[2])
+    own.setLevel(before[2])
+
+
+@pytest.fixture
+def log() -> io.StringIO:
+    """Everything that any logger writes, as JSON lines at the most talkative level."""
+    stream = io.StringIO()
+    configure_logging("debug", json=True, stream=stream)
+    return stream
 
 
 def records(log: io.StringIO) -> list[dict[str, object]]:

@@ -107,4 +107,4 @@ def test_without_the_packages_the_extra_is_named(tmp_path: Path, monkeypatch: py
     with pytest.raises(ConfigurationError) as raised:
         prepare(tmp_path / "new.db")
     assert raised.value.finding is Finding.EXTRA_MISSING
-    assert raised.value.facts["extra"] == "server"
+    assert raised.value.facts["install"] == 'pip install "proofkey[server]"'

@@ -36,9 +36,12 @@ async def test_an_interaction_remembers_the_sign_in_until_it_is_used(server_stor
     digest = an_interaction().digest
     await server_store.insert_interaction(an_interaction())
     await server_store.mark_signed_in(digest, LATER)
+    await server_store.mark_shown(digest, "a page")
     assert await server_store.use_interaction(digest, LATER)
     await server_store.mark_signed_in(digest, DAYS)
-    assert await server_store.find_interaction(digest) == an_interaction(signed_in_since=LATER, used_at=LATER)
+    await server_store.mark_shown(digest, "another page")
+    wanted = an_interaction(signed_in_since=LATER, shown="a page", used_at=LATER)
+    assert await server_store.find_interaction(digest) == wanted
 
 
 # --- authorizations ----------------------------------------------------------------------------------------------
@@ -70,7 +73,6 @@ async def test_a_clients_own_authorization_has_no_person(store: ServerStore) -> 
         code_digest=None,
         code_challenge=None,
         redirect_uri=None,
-        redirect_uri_sent=False,
         refresh_idle_expires_at=None,
         refresh_absolute_expires_at=None,
         scope=(),
@@ -80,7 +82,6 @@ async def test_a_clients_own_authorization_has_no_person(store: ServerStore) -> 
     found = await standing(store)
     assert (found.client, found.user, found.sign_in, found.consent) == (a_client(), None, None, None)
     assert (found.authorization.scope, found.authorization.resource) == ((), ())
-    assert found.authorization.redirect_uri_sent is False
 
 
 @pytest.mark.spec("6749-4.1.2-a")

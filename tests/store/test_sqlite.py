@@ -224,10 +224,11 @@ STATEMENTS = {
     name: text
     for name, text in vars(statements).items()
     if name.isupper() and isinstance(text, str) and "WHERE" in text and not name.startswith(("LIST", "_"))
+    if "signing_keys" not in text  # a handful of rows
 } | {
     f"PURGE {number}": text
     for number, text in enumerate(statements.PURGE + statements.PURGE_SESSIONS)
-    if "signing_keys" not in text  # a handful of rows
+    if "signing_keys" not in text
 }
 
 
@@ -235,7 +236,7 @@ STATEMENTS = {
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_no_statement_scans_a_table(file: Path, name: str) -> None:
     statement = STATEMENTS[name]
-    parameters = ("x",) * (21 if "?21" in statement else statement.count("?"))
+    parameters = ("x",) * (20 if "?20" in statement else statement.count("?"))
     with contextlib.closing(sqlite3.connect(file)) as connection:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
     assert not [step for step in plan if step.startswith("SCAN")], plan

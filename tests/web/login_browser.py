@@ -14,6 +14,7 @@ from proofkey.client.stores import SessionStore
 from proofkey.store.memory import MemorySessionStore
 from proofkey.testing.clock import TurnedClock
 from proofkey.testing.entropy import CountingEntropy
+from proofkey.testing.headless import read_page
 from proofkey.testing.provider import ScriptedProvider
 from proofkey.web.login import Login
 from tests.client.login_kit import API, CLIENT_SECRET, ISSUER, RP
@@ -124,3 +125,13 @@ class Browser:
 
     def session_cookie(self) -> str | None:
         return self.http.cookies.get(self.app.login.cookie.name)
+
+
+def set_cookies(answer: httpx2.Response) -> dict[str, str]:
+    """The Set-Cookie lines by the cookie's name."""
+    return {line.partition("=")[0]: line for line in answer.headers.get_list("set-cookie")}
+
+
+def page_of(answer: httpx2.Response) -> str:
+    """Which page it is."""
+    return read_page(answer.text)[0]

@@ -3,38 +3,13 @@
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
-import httpx2
 import pytest
 
-from proofkey.testing.headless import read_page
 from tests.client.login_kit import RP
-from tests.web.login_browser import NAVIGATION, App, Browser
+from tests.web.login_browser import NAVIGATION, App, Browser, page_of, set_cookies
 
 LOOPBACK = "http://127.0.0.1:8501"
 FETCH = {"sec-fetch-mode": "cors", "sec-fetch-dest": "empty", "sec-fetch-site": "same-origin", "accept": "*/*"}
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def app() -> App:
-    return App()
-
-
-@pytest.fixture
-def browser(app: App) -> Browser:
-    return app.browser()
-
-
-def set_cookies(answer: httpx2.Response) -> dict[str, str]:
-    return {line.partition("=")[0]: line for line in answer.headers.get_list("set-cookie")}
-
-
-def page_of(answer: httpx2.Response) -> str:
-    return read_page(answer.text)[0]
 
 
 # --- the way in ----------------------------------------------------------------------------------------------

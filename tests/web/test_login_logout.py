@@ -8,30 +8,7 @@ from starlette.applications import Starlette
 
 from proofkey.testing.headless import read_page
 from tests.client.login_kit import ISSUER, RP
-from tests.web.login_browser import NAVIGATION, App, Browser
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def app() -> App:
-    return App()
-
-
-@pytest.fixture
-def browser(app: App) -> Browser:
-    return app.browser()
-
-
-def set_cookies(answer: httpx2.Response) -> dict[str, str]:
-    return {line.partition("=")[0]: line for line in answer.headers.get_list("set-cookie")}
-
-
-def page_of(answer: httpx2.Response) -> str:
-    return read_page(answer.text)[0]
+from tests.web.login_browser import NAVIGATION, App, Browser, page_of, set_cookies
 
 
 # --- logout ----------------------------------------------------------------------------------------------------

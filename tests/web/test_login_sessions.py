@@ -2,39 +2,14 @@
 
 from typing import Any
 
-import httpx2
 import pytest
 
 from proofkey.errors import Unavailable
 from proofkey.findings import Finding
 from proofkey.store.memory import MemorySessionStore
-from proofkey.testing.headless import read_page
-from tests.web.login_browser import App, Browser
+from tests.web.login_browser import App, Browser, page_of, set_cookies
 
 FETCH = {"sec-fetch-mode": "cors", "sec-fetch-dest": "empty", "sec-fetch-site": "same-origin", "accept": "*/*"}
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def app() -> App:
-    return App()
-
-
-@pytest.fixture
-def browser(app: App) -> Browser:
-    return app.browser()
-
-
-def set_cookies(answer: httpx2.Response) -> dict[str, str]:
-    return {line.partition("=")[0]: line for line in answer.headers.get_list("set-cookie")}
-
-
-def page_of(answer: httpx2.Response) -> str:
-    return read_page(answer.text)[0]
 
 
 # --- sessions over time ----------------------------------------------------------------------------------------

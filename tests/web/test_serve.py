@@ -86,6 +86,19 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
         assert server.stop() == 0
 
 
+def test_a_worker_that_cannot_come_back_says_why(tmp_path: Path) -> None:
+    config = write_server_config(tmp_path, SERVER)
+    with running_server(config, workers=2) as server:
+        config.write_text(config.read_text() + "nonsense = 1\n")
+        os.kill(children(server.pid)[0], signal.SIGKILL)
+        assert wait_for(lambda: '"worker.refused"' in server.log.read_text())
+        assert get(f"{server.url}/jwks")[0] == 200
+    told = [json.loads(line) for line in server.log.read_text().splitlines()]
+    refused = next(line for line in told if line["event"] == "worker.refused")
+    assert refused["finding"] == "CFG-01"
+    assert "nonsense" in refused["reason"]
+
+
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     config = write_server_config(tmp_path, SERVER)
     with running_server(config, workers=2) as server:

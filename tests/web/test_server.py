@@ -29,6 +29,7 @@ PAGES = [
     pytest.param("DELETE", "/authorize", None, id="wrong method"),
     pytest.param("POST", f"/interaction/{FLOW}", Redirect(url="com.acme.app:/cb?code=c"), id="continuation"),
 ]
+SIGNED_IN = (b"cookie", b"__Host-proofkey-sign-in=" + b"s" * 43)
 
 
 @asynccontextmanager
@@ -189,7 +190,7 @@ async def test_the_form_of_the_page_says_which_one_it_is() -> None:
 )
 async def test_parameters_come_from(method: str, path: str, expected: tuple[tuple[str, str], ...]) -> None:
     async with serving() as (core, app):
-        await ask(app, method, path, FORM, query=b"a=query", body=b"a=form")
+        await ask(app, method, path, FORM, SIGNED_IN, query=b"a=query", body=b"a=form")
     _, args = core.asked[0]
     assert expected in args
 

@@ -1,7 +1,7 @@
 """An authorization request: the ordered checks, and the one pure decision what comes next."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from proofkey.authorization_server.consent import is_consent_needed
@@ -63,17 +63,16 @@ async def prove_client(target: RedirectTarget, clients: Clients) -> ClientRegist
 
 
 def check_authorization_request(pairs: Pairs, client: ClientRegistration, server: AuthorizationServer) -> Asked:
-    """Everything that needs neither the person nor the clock.
+    """Everything that needs neither the person nor the clock. Nobody looks at the hint again, nor at the locales
+    and classes asked for, so they are left out of what may have to be stored.
 
     Raises: OAuthError with the registered code; the caller redirects it.
     """
     request = parse_authorization_request(pairs)
-    for check in CHECKS:
-        check(request, client)
-    asked = read_asked(request, client, server)
-    if not asked.scope:
-        raise InvalidScope(Finding.SCOPE_NOT_ALLOWED, scope=" ".join(request.scope)[:200])
-    return asked
+    hint = request.id_token_hint
+    kept = replace(request, id_token_hint=None, acr_values=(), ui_locales=())
+    asked = read_asked(kept, client, server)
+    return replace(asked, hint_sub=read_hint_subject(hint, client.client_id, server)) if hint else asked
 
 
 def check_grant_type(request: AuthorizationRequest, client: ClientRegistration) -> None:
@@ -95,20 +94,23 @@ CHECKS: Final[tuple[Callable[[AuthorizationRequest, ClientRegistration], None], 
 )
 
 
-def read_asked(request: AuthorizationRequest, client: ClientRegistration, server: AuthorizationServer) -> Asked:
-    """What of the request can be granted, and whom its hint names.
+def read_asked(
+    request: AuthorizationRequest,
+    client: ClientRegistration,
+    server: AuthorizationServer,
+    hint_sub: Subject | None = None,
+) -> Asked:
+    """What of the request can be granted to the client as it is registered now.
 
-    Raises: InvalidTarget, InvalidRequest.
+    Raises: UnauthorizedClient, InvalidRequest, InvalidTarget, InvalidScope.
     """
+    for check in CHECKS:
+        check(request, client)
     resource = server.policy.audience_of(request.resource)
-    hint = request.id_token_hint
-    return Asked(
-        request=request,
-        client=client,
-        scope=grantable_scope(request.scope, client, resource, server.policy),
-        resource=resource,
-        hint_sub=read_hint_subject(hint, client.client_id, server) if hint else None,
-    )
+    scope = grantable_scope(request.scope, client, resource, server.policy)
+    if not scope:
+        raise InvalidScope(Finding.SCOPE_NOT_ALLOWED, scope=" ".join(request.scope)[:200])
+    return Asked(request=request, client=client, scope=scope, resource=resource, hint_sub=hint_sub)
 
 
 # --- what comes next ------------------------------------------------------------------------------------------
@@ -145,37 +147,31 @@ class AskConsent:
 Step = Issue | Refuse | Login | AskConsent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """What the person did within this interaction already."""
-
-    signed_in_since: Instant | None = None
-    consented: bool = False
-
-
-NOTHING_YET: Final = Answered()
-
-
 def next_step(
-    asked: Asked, sign_in: SignIn | None, consent: Consent | None, now: Instant, answered: Answered = NOTHING_YET
+    asked: Asked,
+    sign_in: SignIn | None,
+    consent: Consent | None,
+    now: Instant,
+    signed_in_since: Instant | None = None,
 ) -> Step:
     """OIDC Core §3.1.2.3 and §3.1.2.4, decided from values alone. `sign_in` is a live one; `consent` is what its
-    person allowed this client before."""
+    person allowed this client before; `signed_in_since` is when somebody signed in within this interaction."""
     silent = "none" in asked.request.prompt
-    if sign_in is None or is_login_needed(asked.request, sign_in, now, answered):
+    if sign_in is None or is_login_needed(asked.request, sign_in, now, signed_in_since):
         return Refuse(LoginRequired(Finding.LOGIN_NEEDED)) if silent else Login()
     if asked.hint_sub is not None and asked.hint_sub != sign_in.sub:
         return Refuse(LoginRequired(Finding.HINT_OTHER_USER))
-    needed = is_consent_needed(asked.client, consent, asked.scope, asked.resource, asked.request.prompt)
-    if needed and not answered.consented:
+    if is_consent_needed(asked.client, consent, asked.scope, asked.resource, asked.request.prompt):
         return Refuse(ConsentRequired(Finding.CONSENT_NEEDED)) if silent else AskConsent(sign_in, asked.scope)
     return Issue(sign_in, asked.scope)
 
 
-def is_login_needed(request: AuthorizationRequest, sign_in: SignIn, now: Instant, answered: Answered) -> bool:
+def is_login_needed(
+    request: AuthorizationRequest, sign_in: SignIn, now: Instant, signed_in_since: Instant | None = None
+) -> bool:
     """True when prompt or max_age asks for a sign-in that is newer than the one there is; one that happened
     within this interaction is new enough, however long the person then read the consent page."""
-    if answered.signed_in_since is not None and sign_in.auth_time >= answered.signed_in_since:
+    if signed_in_since is not None and sign_in.auth_time >= signed_in_since:
         return False
     if not request.prompt.isdisjoint({"login", "select_account"}):
         return True

@@ -1,9 +1,10 @@
 """Authorization codes: one row holds code, refresh family and grant, and what is sent back to the client."""
 
 from proofkey.authorization_server.answers import NO_COOKIES, Cookies, Redirect
+from proofkey.authorization_server.audit import event_of
 from proofkey.authorization_server.authorize import Asked, Issue
 from proofkey.authorization_server.consent import refresh_seconds
-from proofkey.authorization_server.records import AuditEvent, Authorization
+from proofkey.authorization_server.records import Authorization
 from proofkey.authorization_server.role import AuthorizationServer
 from proofkey.errors import OAuthError
 from proofkey.protocol.messages import AuthorizationResponse, authorization_response_url
@@ -16,13 +17,7 @@ async def issue_code(
     """RFC 6749 §4.1.2: a code of 256 bits, stored as its digest, and the way back with `iss` (RFC 9207 §2)."""
     code = Secret(server.entropy())
     authorization = build_authorization(server, asked, step, code, now)
-    event = AuditEvent(
-        at=now,
-        name="code.issued",
-        sub=step.sign_in.sub,
-        client_id=asked.client.client_id,
-        detail={"authorization": authorization.id[:8], "scope": " ".join(authorization.scope)},
-    )
+    event = event_of(authorization, "code.issued", now, scope=" ".join(authorization.scope))
     await server.store.insert_authorization(authorization, event)
     response = AuthorizationResponse(iss=server.policy.issuer, state=asked.request.state, code=code)
     url = authorization_response_url(asked.request.redirect_uri, response)

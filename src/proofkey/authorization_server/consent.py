@@ -1,9 +1,9 @@
 """Consent: what a person allowed a client, and when they must be asked."""
 
 from proofkey.authorization_server.policy import Policy
-from proofkey.authorization_server.records import AuditEvent, Consent
+from proofkey.authorization_server.records import AuditEvent, Consent, SignIn
 from proofkey.protocol.registration import ClientRegistration
-from proofkey.protocol.text import Instant, Subject
+from proofkey.protocol.text import Instant, Subject, digest_of
 
 
 def covers(consent: Consent | None, scope: tuple[str, ...], resource: tuple[str, ...]) -> bool:
@@ -26,6 +26,12 @@ def is_consent_needed(
     if client.skip_consent:
         return False
     return client.is_public or not covers(consent, scope, resource)
+
+
+def digest_of_page(sign_in: SignIn, scope: tuple[str, ...], resource: tuple[str, ...]) -> str:
+    """What a consent page says: whose account it is about, and what is given where. A decision counts only for the
+    page that was shown, not for whoever has signed in or whatever was registered since (OIDC Core §3.1.2.4)."""
+    return digest_of("\n".join((sign_in.sid, " ".join(scope), " ".join(resource))))
 
 
 def build_consent(

@@ -31,14 +31,14 @@ def read_hint(token: str, server: AuthorizationServer) -> Hint:
         verified = verify_compact(token, server.keys.published, VERIFIED)
         claims = parse_object(verified.payload)
     except (InvalidToken, ValueError) as error:
-        why = error.finding.id if isinstance(error, InvalidToken) else "payload"
-        raise InvalidRequest(Finding.HINT_INVALID, why=why) from error
+        reason = error.finding.id if isinstance(error, InvalidToken) else "payload"
+        raise InvalidRequest(Finding.HINT_INVALID, reason=reason) from error
     sub, audience, sid = claims.get("sub"), claims.get("aud"), claims.get("sid")
     if verified.header.get("typ") != HEADER_TYPE or claims.get("iss") != server.policy.issuer:
-        raise InvalidRequest(Finding.HINT_INVALID, why="typ or iss")
+        raise InvalidRequest(Finding.HINT_INVALID, reason="typ or iss")
     client_id = _only_one(audience)
     if not isinstance(sub, str) or client_id is None:
-        raise InvalidRequest(Finding.HINT_INVALID, why="sub or aud")
+        raise InvalidRequest(Finding.HINT_INVALID, reason="sub or aud")
     return Hint(sub=Subject(sub), client_id=ClientId(client_id), sid=sid if isinstance(sid, str) else None)
 
 
@@ -46,7 +46,7 @@ def read_hint_subject(token: str, client_id: ClientId, server: AuthorizationServ
     """Whom the client's hint names. Raises: InvalidRequest, also for another client's hint."""
     hint = read_hint(token, server)
     if hint.client_id != client_id:
-        raise InvalidRequest(Finding.HINT_INVALID, why="another client's")
+        raise InvalidRequest(Finding.HINT_INVALID, reason="another client's")
     return hint.sub
 
 

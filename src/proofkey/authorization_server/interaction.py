@@ -3,12 +3,13 @@
 from dataclasses import dataclass, replace
 
 from proofkey.authorization_server.answers import Browser, Cookies, Redirect
+from proofkey.authorization_server.authorize import Asked
 from proofkey.authorization_server.records import Interaction
 from proofkey.authorization_server.role import AuthorizationServer
 from proofkey.errors import InteractionClosed
 from proofkey.findings import Finding
 from proofkey.protocol.messages import AuthorizationRequest
-from proofkey.protocol.text import Instant, Secret, digest_of
+from proofkey.protocol.text import Instant, Secret, Subject, digest_of
 
 _SHORT = 8
 
@@ -30,7 +31,7 @@ class OpenInteraction:
 
 
 async def begin_interaction(
-    server: AuthorizationServer, request: AuthorizationRequest, now: Instant
+    server: AuthorizationServer, request: AuthorizationRequest, now: Instant, hint_sub: Subject | None = None
 ) -> tuple[OpenInteraction, Secret]:
     """Stores the request under the digest of a random id; the browser is to hold the secret."""
     id_, secret = server.entropy(), Secret(server.entropy())
@@ -40,14 +41,15 @@ async def begin_interaction(
         request=request,
         created_at=now,
         expires_at=Instant(now + server.policy.lifetimes.interaction),
+        hint_sub=hint_sub,
     )
     await server.store.insert_interaction(record)
     return OpenInteraction(id_, record), secret
 
 
-async def begin_page(server: AuthorizationServer, request: AuthorizationRequest, now: Instant) -> Redirect:
+async def begin_page(server: AuthorizationServer, asked: Asked, now: Instant) -> Redirect:
     """303 to the interaction's page, with the cookie that binds it to this browser."""
-    opened, secret = await begin_interaction(server, request, now)
+    opened, secret = await begin_interaction(server, asked.request, now, asked.hint_sub)
     return Redirect(url=page_url(server, opened), cookies=Cookies(interaction=(opened.short, secret)))
 
 
@@ -64,18 +66,18 @@ async def open_interaction(
     """
     record = await server.store.find_interaction(digest_of(id_))
     if record is None or record.request.response_type != response_type:
-        raise InteractionClosed(Finding.INTERACTION_UNKNOWN, why="unknown")
+        raise InteractionClosed(Finding.INTERACTION_UNKNOWN, reason="unknown")
     opened = OpenInteraction(id_, record)
     secret = browser.interactions.get(opened.short)
     if secret is None or not Secret(secret.digest()).matches(Secret(record.browser_digest)):
         raise InteractionClosed(Finding.INTERACTION_FOREIGN_BROWSER)
     if record.used_at is not None or now >= record.expires_at:
-        why = "expired" if record.used_at is None else "finished"
-        raise InteractionClosed(Finding.INTERACTION_UNKNOWN, why=why)
+        reason = "expired" if record.used_at is None else "finished"
+        raise InteractionClosed(Finding.INTERACTION_UNKNOWN, reason=reason)
     return opened
 
 
 async def use_interaction(server: AuthorizationServer, opened: OpenInteraction, now: Instant) -> None:
     """Ends it; one caller wins. Raises: InteractionClosed for all others (double submit, Back button)."""
     if not await server.store.use_interaction(opened.record.digest, now):
-        raise InteractionClosed(Finding.INTERACTION_UNKNOWN, why="finished")
+        raise InteractionClosed(Finding.INTERACTION_UNKNOWN, reason="finished")

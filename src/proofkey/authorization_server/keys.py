@@ -44,7 +44,7 @@ class KeyRing:
         """Raises: ServerError when no key of that algorithm signs now."""
         key = self.signing.get(algorithm)
         if key is None:
-            raise ServerError(Finding.INTERNAL, why="no signing key", algorithm=algorithm)
+            raise ServerError(Finding.INTERNAL, reason="no signing key", algorithm=algorithm)
         return key
 
     def stands(self, records: Sequence[SigningKeyRecord], now: Instant) -> bool:
@@ -104,15 +104,19 @@ def build_key_ring(
 
 
 def signing_record(records: Sequence[SigningKeyRecord], algorithm: str, now: Instant) -> SigningKeyRecord | None:
-    """The youngest active key of that algorithm which is not retired."""
-    active = [
+    """The youngest active key of that algorithm which is not retired; where a clock that goes behind finds none
+    active yet, the one that is the next."""
+
+    def age(record: SigningKeyRecord) -> tuple[int, int, str]:
+        return record.active_from, record.created_at, record.kid
+
+    usable = [
         record
         for record in records
-        if record.algorithm == algorithm
-        and record.active_from <= now
-        and (record.retired_at is None or now < record.retired_at)
+        if record.algorithm == algorithm and (record.retired_at is None or now < record.retired_at)
     ]
-    return max(active, key=lambda record: (record.active_from, record.created_at, record.kid), default=None)
+    active = [record for record in usable if record.active_from <= now]
+    return max(active, key=age) if active else min(usable, key=age, default=None)
 
 
 def plan_rotation(
@@ -131,7 +135,7 @@ def plan_rotation(
         if not announced and now >= over - lifetimes.key_announcement:
             steps.append(Announce(algorithm, Instant(max(over, now + lifetimes.key_announcement))))
         steps += [
-            Retire(record.kid, Instant(now + lifetimes.key_announcement))
+            Retire(record.kid, Instant(now + lifetimes.key_afterlife))
             for record in own
             if record.active_from <= now and record.kid != current.kid
         ]

@@ -38,6 +38,12 @@ class Lifetimes:
     key_announcement: int = 14 * _DAY
     """How long a new key is published before it signs, and an old one after it signed for the last time."""
 
+    @property
+    def key_afterlife(self) -> int:
+        """How long a key is published after it signed for the last time: never less than its tokens live, and an
+        hour for clocks and caches (OIDC Core §10.1.1)."""
+        return max(self.key_announcement, max(self.access_token, self.client_credentials, self.id_token) + _HOUR)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
@@ -87,7 +93,9 @@ class Policy:
         Raises: InvalidTarget when more than one is asked for, or one that is not known here.
         """
         if len(resource) > 1:
-            raise InvalidTarget(Finding.RESOURCE_UNKNOWN, why="more than one resource", count=str(len(resource)))
+            raise InvalidTarget(
+                Finding.RESOURCE_UNKNOWN, reason="more than one resource", count=str(len(resource))
+            )
         if not resource:
             return (self.default_resource or self.issuer,)
         if resource[0] not in self.resources and resource[0] != self.issuer:

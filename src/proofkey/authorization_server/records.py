@@ -63,8 +63,12 @@ class Interaction:
     request: AuthorizationRequest
     created_at: Instant
     expires_at: Instant
+    hint_sub: Subject | None = None
+    """Whom the request's id_token_hint names; the token itself is not kept."""
     signed_in_since: Instant | None = None
     """When the person signed in within this interaction (answers prompt=login and max_age)."""
+    shown: str | None = None
+    """Digest of what the consent page says: only that can be allowed."""
     used_at: Instant | None = None
 
 
@@ -83,7 +87,6 @@ class Authorization:
     code_digest: str | None = field(default=None, repr=False)
     code_challenge: str | None = None
     redirect_uri: str | None = None
-    redirect_uri_sent: bool = True
     code_expires_at: Instant = EPOCH
     code_used_at: Instant | None = None
     generation: int = 0

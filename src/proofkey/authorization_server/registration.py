@@ -55,5 +55,7 @@ def _check_grants(client: ClientRegistration) -> None:
         raise _bad(client, "grant_types", "client_credentials is for confidential clients")
 
 
-def _bad(client: ClientRegistration, member: str, why: str) -> ConfigurationError:
-    return ConfigurationError(Finding.CLIENT_METADATA_BAD, client_id=client.client_id[:64], member=member, why=why)
+def _bad(client: ClientRegistration, member: str, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        Finding.CLIENT_METADATA_BAD, client_id=client.client_id[:64], member=member, reason=reason
+    )

@@ -6,7 +6,8 @@ from proofkey.authorization_server.answers import Browser
 from proofkey.authorization_server.decision import check_may_act
 from proofkey.authorization_server.records import AuditEvent, SignIn, SignInStanding, User
 from proofkey.authorization_server.role import AuthorizationServer
-from proofkey.errors import InvalidGrant
+from proofkey.errors import InvalidGrant, SignInFailed
+from proofkey.findings import Finding
 from proofkey.protocol.text import ClientId, Instant, Secret
 
 _TOUCH_EVERY: Final = 60
@@ -36,6 +37,7 @@ async def begin_sign_in(
 
     The same person in the same browser keeps the `sid`, so that other tabs and applications stay signed in;
     another person's sign-in is ended first. `client_id` is whom they came for, for the log.
+    Raises: SignInFailed when something about the person was changed meanwhile.
     """
 
     def event(name: str, sid: str) -> AuditEvent:
@@ -47,11 +49,9 @@ async def begin_sign_in(
     if before and before.sign_in.sub == user.sub:
         told = event("sign_in.renewed", before.sign_in.sid)
         if await server.store.renew_sign_in(before.sign_in.sid, handle.digest(), now, told):
-            renewed = await server.store.find_sign_in(handle.digest())
-            if renewed:
-                return renewed, handle, told
+            return await _confirm(server, user, handle, now), handle, told
     elif before:
-        await end_sign_in(server, before.sign_in, now, why="another person signed in")
+        await end_sign_in(server, before.sign_in, now, reason="another person signed in")
     sign_in = SignIn(
         sid=server.entropy()[:22],
         digest=handle.digest(),
@@ -63,11 +63,32 @@ async def begin_sign_in(
     )
     told = event("sign_in.begun", sign_in.sid)
     await server.store.insert_sign_in(sign_in, told)
-    return SignInStanding(sign_in=sign_in, user=user), handle, told
+    return await _confirm(server, user, handle, now), handle, told
 
 
-async def end_sign_in(server: AuthorizationServer, sign_in: SignIn, now: Instant, *, why: str) -> AuditEvent:
+async def _confirm(server: AuthorizationServer, user: User, handle: Secret, now: Instant) -> SignInStanding:
+    """Looks again once the sign-in is written: what was changed before that write did not end it, whatever is
+    changed after it does.
+
+    Raises: SignInFailed when the person was disabled, or got another password, while this one was checked.
+    """
+    standing = await server.store.find_sign_in(handle.digest())
+    changed_at = standing.user.password_changed_at if standing and standing.user else None
+    try:
+        if standing is None or changed_at != user.password_changed_at:
+            raise InvalidGrant(Finding.GRANT_PASSWORD_CHANGED)
+        check_may_act(standing, now)
+    except InvalidGrant as error:
+        if standing:
+            await end_sign_in(server, standing.sign_in, now, reason="changed meanwhile")
+        raise SignInFailed(Finding.SIGN_IN_FAILED, reason="changed meanwhile", sub=user.sub) from error
+    return standing
+
+
+async def end_sign_in(server: AuthorizationServer, sign_in: SignIn, now: Instant, *, reason: str) -> AuditEvent:
     """Ends it, with its authorizations that have no offline_access (OIDC Back-Channel Logout §2.7)."""
-    event = AuditEvent(at=now, name="sign_in.ended", sub=sign_in.sub, detail={"sid": sign_in.sid, "why": why})
+    event = AuditEvent(
+        at=now, name="sign_in.ended", sub=sign_in.sub, detail={"sid": sign_in.sid, "reason": reason}
+    )
     await server.store.end_sign_in(sign_in.sid, now, event)
     return event

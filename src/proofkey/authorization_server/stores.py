@@ -110,6 +110,10 @@ class Interactions(Protocol):
 
     async def mark_signed_in(self, digest: str, now: Instant) -> None: ...
 
+    async def mark_shown(self, digest: str, shown: str) -> None:
+        """What the consent page says from now on."""
+        ...
+
     async def use_interaction(self, digest: str, now: Instant) -> bool:
         """True for exactly one caller, however many ask at once."""
         ...
@@ -150,7 +154,12 @@ class SigningKeys(Protocol):
         """Only if there is none at all: of several workers that start at once, one wins."""
         ...
 
-    async def insert_signing_key(self, key: SigningKeyRecord, event: AuditEvent) -> None: ...
+    async def insert_signing_key(
+        self, key: SigningKeyRecord, event: AuditEvent, *, unless_one_from: Instant | None = None
+    ) -> bool:
+        """With `unless_one_from` only when no other key of its algorithm is to sign after that instant: of several
+        workers that rotate at once, one announces."""
+        ...
 
     async def retire_signing_key(
         self, kid: str, retired_at: Instant, remove_at: Instant, event: AuditEvent

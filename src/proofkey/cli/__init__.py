@@ -4,6 +4,7 @@ A command's module has `app`, made by `proofkey.cli.output.new_app`, and one lin
 """
 
 import sys
+from contextlib import suppress
 
 
 def main() -> None:
@@ -12,8 +13,10 @@ def main() -> None:
     if arguments == ["secret"]:  # what scripts call most: nothing to parse, so the parser is not loaded
         from proofkey.runtime.entropy import system_entropy
 
-        sys.stdout.write(f"{system_entropy()}\n")
-        return
+        with suppress(OSError, AttributeError):  # no room, or no stdout at all: the parser's way tells of it
+            sys.stdout.write(f"{system_entropy()}\n")
+            sys.stdout.flush()
+            return
     from proofkey.cli.app import run
 
     sys.exit(run(arguments))

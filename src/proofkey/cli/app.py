@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from proofkey import __version__
 from proofkey.cli.output import USAGE, error_line, print_data, print_error
-from proofkey.errors import ConfigurationError, ProofkeyError
+from proofkey.errors import ConfigurationError, ProofkeyError, missing_extra
 from proofkey.findings import Finding
 
 
@@ -96,6 +96,9 @@ def run(arguments: Sequence[str]) -> int:
         return 130
     except OSError as error:
         return _os_failed(error)
+    except UnicodeDecodeError:
+        print_error("error: A file, or what came on stdin, is not UTF-8 text. fix: check which file it is.")
+        return USAGE
     except Exception as error:  # noqa: BLE001 - the last line of defence against tracebacks
         return _failed(error)
     return status if isinstance(status, int) else 0
@@ -115,10 +118,7 @@ def _import_failed(error: ImportError) -> int:
 
 
 def _extra_missing(error: ImportError, extra: str) -> ConfigurationError:
-    package = (error.name or "unknown").partition(".")[0]
-    extra = extra or _EXTRA_OF.get(package, "")
-    install = f'pip install "proofkey[{extra}]"' if extra else f"pip install {package}"
-    return ConfigurationError(Finding.EXTRA_MISSING, package=package, install=install)
+    return missing_extra(extra or _EXTRA_OF.get((error.name or "").partition(".")[0], ""), error.name)
 
 
 def _os_failed(error: OSError) -> int:

@@ -9,7 +9,9 @@ from proofkey.cli.output import USAGE, new_app
 from proofkey.cli.serve import refuse_start
 from proofkey.demo.launcher import run_demo
 from proofkey.demo.parts import run_part
-from proofkey.errors import ProofkeyError
+from proofkey.errors import ConfigurationError, ProofkeyError
+from proofkey.findings import Finding
+from proofkey.runtime.events import internal_error
 
 app = new_app()
 
@@ -32,6 +34,8 @@ def demo(
     Everything is local and ends with the command. Keys: t a token, c moves the clock by 20 minutes, q quits.
     """
     if only is None:
+        if config is not None or port is not None:
+            raise typer.BadParameter("--config and --port belong to --only; the whole demonstration makes its own")
         raise typer.Exit(run_demo(ready_json=ready_json, browser=browser))
     try:
         run_part(only, config, host=host, port=port, ready_json=ready_json)
@@ -39,4 +43,10 @@ def demo(
         if not ready_json:
             raise
         refuse_start(error)
+        raise typer.Exit(USAGE) from error
+    except Exception as error:
+        if not ready_json:
+            raise
+        internal_error("demo.failed", error)
+        refuse_start(ConfigurationError(Finding.INTERNAL))
         raise typer.Exit(USAGE) from error

@@ -2,7 +2,7 @@
 
 import sys
 import webbrowser
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,15 +57,22 @@ class Report:
             return
         colour = {"ok": "green", "FAIL": "red", "…": "dim"}[status]
         print_data(f" {paint(f'{status:<5}', colour)} {paint(name, 'bold')}")
-        for key, value in detail.items():
-            shown = (
-                " ".join(map(str, cast("list[object]", value))) if isinstance(value, list | tuple) else str(value)
-            )
-            print_data(f"       {key:<22} {clean(shown)}")
+        for key, value in _flat(detail):
+            print_data(f"       {key:<22} {clean(value)}")
 
     def close(self, *, ok: bool) -> None:
         if self.as_json:
             print_json({"ok": ok, "steps": self.steps})
+
+
+def _flat(detail: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    for key, value in detail.items():
+        if isinstance(value, Mapping):
+            yield from _flat(cast("Mapping[str, object]", value))
+        elif isinstance(value, list | tuple):
+            yield key, " ".join(map(str, cast("list[object]", value)))
+        else:
+            yield key, str(value)
 
 
 @app.command()
@@ -94,7 +101,9 @@ def flow(
     In the browser, on a free port of 127.0.0.1: the client must be registered as native with
     http://127.0.0.1/callback. No token is printed. Exit status 1 when a step fails.
     """
-    configure_logging("warning", None)
+    configure_logging("error", None)  # what fails is a step, told once
+    if not without_window and (username or password_file or redirect_uri):
+        raise typer.BadParameter("--username, --password-file and --redirect-uri belong to --headless")
     person = _person(without_window, username, password_file)
     secret = Secret(client_secret_file.read_text(encoding="utf-8").strip()) if client_secret_file else None
     report = Report(json)
@@ -145,7 +154,7 @@ def _told(report: Report) -> Generator[_Outcome]:
         raise
     except ProofkeyError as error:
         finding = error.finding
-        report.step(finding.sentence, "FAIL", finding=finding.id, **error.facts, fix=finding.remedy)
+        report.step(finding.sentence, "FAIL", finding=finding.id, facts=error.facts, fix=finding.remedy)
         say(error_line(error))
     except HeadlessFailed as error:
         report.step("The pages did not lead back to the client", "FAIL", where=str(error))

@@ -10,7 +10,7 @@ import typer
 
 from proofkey.cli.jwt_view import report_document, show_report
 from proofkey.cli.output import FINDINGS, Json, new_app, print_json, say
-from proofkey.errors import ConfigurationError
+from proofkey.errors import ConfigurationError, Unavailable
 from proofkey.findings import Finding
 from proofkey.protocol.access_token import classify
 from proofkey.protocol.exchange import Answer, Transport
@@ -138,7 +138,13 @@ def _find_keys(issuer: str | None, jwks: str | None, ca_file: Path | None) -> Ke
 
 
 def _keys_of_file(path: Path) -> KeySet:
-    keys = KeySet.from_document(path.read_bytes())
+    with path.open("rb") as file:
+        data = file.read(_LARGEST)
+    try:
+        keys = KeySet.from_document(data)
+    except Unavailable as error:
+        reason = "no JWK Set"
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="--jwks", file=str(path), reason=reason) from error
     if not len(keys):
         raise ConfigurationError(Finding.CONFIG_VALUE, key="--jwks", file=str(path), reason="no usable key")
     return keys

@@ -94,6 +94,16 @@ def read_callback(pairs: Pairs) -> AuthorizationResponse:
     return response
 
 
+def check_same_client(pending: PendingLogin, config: LoginConfig) -> None:
+    """RFC 9700 §4.4.2: in a store that several clients share, each finishes its own logins alone, so that no code
+    goes to another provider than the one that gave it.
+
+    Raises: LoginFailed.
+    """
+    if (pending.issuer, pending.redirect_uri) != (config.issuer, config.redirect_uri):
+        raise LoginFailed(Finding.LOGIN_STATE_UNKNOWN, cause="another client began it", issuer=pending.issuer)
+
+
 def check_browser(pending: PendingLogin, browser: Secret | None, now: Instant) -> None:
     """RFC 9700 §4.7.1: the login is finished by the browser that started it, in time.
 

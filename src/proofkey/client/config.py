@@ -1,6 +1,7 @@
 """What a client must know before the first login; it is checked once, at the start."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from proofkey.errors import ConfigurationError
 from proofkey.findings import Finding
@@ -58,10 +59,8 @@ def check_public_url(url: str) -> None:
         raise ConfigurationError(
             Finding.CONFIG_VALUE, key="public_url", value=shown, expected="https away from loopback"
         )
-    if url.rstrip("/").lower() not in (origin, f"{origin}:80", f"{origin}:443"):
-        raise ConfigurationError(
-            Finding.CONFIG_VALUE, key="public_url", value=shown, expected="no path, query or fragment"
-        )
+    if url.rstrip("/") != origin:  # browsers send the origin in this form, and it is compared as it is
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="public_url", value=shown, expected=origin)
 
 
 def check_login_config(config: LoginConfig) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from proofkey.protocol.text import Instant, Issuer, Secret, Subject
+from proofkey.protocol.text import ClientId, Instant, Issuer, Secret, Subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,12 @@ class Session:
     tokens: SessionTokens = field(repr=False)
     version: int = 0
     """Grows with every refresh; a conditional write on it decides who stored the new tokens."""
+
+    def is_for(self, issuer: Issuer, client_id: ClientId) -> bool:
+        """Whether that client made it: its ID token's `iss` and `aud` say so (OIDC Core §2)."""
+        audience: object = self.claims.get("aud")
+        named = cast("list[object]", audience) if isinstance(audience, list) else [audience]
+        return self.issuer == issuer and client_id in named
 
     @property
     def name(self) -> str:

@@ -1,42 +1,59 @@
 """Single keys of a terminal, without Enter; nothing where there is no terminal."""
 
+import os
 import select
 import sys
 import threading
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 WAIT = 0.2
 """Seconds between looks at the end."""
 
 
+def has_keys() -> bool:
+    """True when our stdin is a terminal that can be read key by key, and this process is in its foreground."""
+    try:
+        import termios  # noqa: F401 - not on every system
+    except ImportError:
+        return False
+    if not sys.stdin.isatty():
+        return False
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:
+        return False
+
+
 @contextmanager
 def keys_of_terminal(ended: threading.Event) -> Generator[Iterator[str]]:
     """Gives the keys that are pressed until `ended`; the terminal is left as it was."""
-    if not sys.stdin.isatty():
+    if not has_keys():
         yield iter(())
         return
-    try:
-        import termios
-        import tty
-    except ImportError:  # a terminal without termios: keys with Enter
-        yield _read_keys(ended)
-        return
+    import termios
+    import tty
+
     number = sys.stdin.fileno()
     before = termios.tcgetattr(number)
     try:
-        tty.setcbreak(number)
-        yield _read_keys(ended)
+        tty.setcbreak(number, termios.TCSADRAIN)  # keys that were pressed early count
+        yield _read_keys(number, ended)
     finally:
-        termios.tcsetattr(number, termios.TCSADRAIN, before)
+        with suppress(termios.error):  # the terminal has gone
+            termios.tcsetattr(number, termios.TCSADRAIN, before)
 
 
-def _read_keys(ended: threading.Event) -> Iterator[str]:
+def _read_keys(number: int, ended: threading.Event) -> Iterator[str]:
+    """Past Python's own buffer: a key in there would not wake `select`."""
     while not ended.is_set():
-        ready, _, _ = select.select([sys.stdin], [], [], WAIT)
+        ready, _, _ = select.select([number], [], [], WAIT)
         if not ready:
             continue
-        key = sys.stdin.read(1)
-        if not key:
+        try:
+            pressed = os.read(number, 64)
+        except OSError:  # the terminal has gone
             return
-        yield key
+        if not pressed:
+            return
+        yield from pressed.decode("ascii", "ignore")

@@ -7,101 +7,119 @@ import sys
 import tempfile
 import threading
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
-from proofkey.demo.keyboard import keys_of_terminal
+from proofkey.demo.keyboard import has_keys, keys_of_terminal
 from proofkey.demo.processes import Part, start, stop, watch
 from proofkey.demo.setting_up import USERS, Demo, set_up
 from proofkey.demo.token import fetch_token
 from proofkey.errors import ProofkeyError
+from proofkey.runtime.clock import CLOCK_FILE
 from proofkey.runtime.entropy import system_entropy
 
 CLOCK_STEP = 20 * 60
 """Seconds that the key `c` moves every clock of the demonstration."""
+ENDING_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+"""Ctrl-C, a polite end, a closed terminal; by name, for not every system has all."""
+StartPart = Callable[[Demo, str, Path | None], Part]
+"""Starts the part of that role; its log goes to the file, or to our stderr."""
 
 
 class Launcher:
     """Starts the parts, shows the panel, and ends everything with itself."""
 
-    def __init__(self, folder: Path, *, ready_json: bool, browser: bool) -> None:
-        self._demo = set_up(folder, system_entropy)
+    def __init__(self, demo: Demo, *, ready_json: bool, browser: bool, start: StartPart = start) -> None:
+        self._demo = demo
+        self._start_part = start
         self._ready_json = ready_json
         self._browser = browser and not ready_json
         self._talk = Console(stderr=True, highlight=False)
         self._panel = Console(highlight=False)
         self._parts: list[Part] = []
         self._ended = threading.Event()
-        self._failed: str | None = None
+        self._failed: Part | None = None
 
     def run(self) -> int:
         """Until q, Ctrl-C or SIGTERM: 0; 2 when a part could not start, 1 when one ended by itself."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
+        for name in ENDING_SIGNALS:
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._on_signal)
         try:
             self._start_parts()
-            self._announce()
-            watch(self._parts, self._on_end)
-            self._listen()
+            if not self._ended.is_set():
+                watch(self._parts, self._ended, self._on_end)
+                self._serve()
         except ProofkeyError as error:
             self._report(error)
             return 2
         finally:
-            parts, self._parts = self._parts, []
-            stop(parts)
-        if self._failed:
-            self._talk.print(
-                f"The {self._failed} ended by itself; its log is above, or in the folder's .log file."
-            )
-            return 1
-        return 0
+            self._ended.set()
+            stop(self._parts)
+        return self._tell_end()
 
     def _on_signal(self, number: int, frame: object) -> None:
         self._ended.set()
 
     def _start_parts(self) -> None:
-        for role in ("server", "api", "streamlit"):
-            if self._ended.is_set():
-                return
-            if not self._ready_json:
-                self._talk.print(f"[dim]starting the {role} …[/dim]")
-            log = None if self._ready_json else self._demo.folder / f"{role}.log"
-            part = start(self._demo, role, talk=log)
-            self._parts.append(part)
-            if self._ready_json:
-                print(json.dumps(part.ready), flush=True)  # noqa: T201 - data on stdout
+        """The Streamlit app takes longest and needs nobody at its start; the API looks for its issuer's keys."""
+        server, streamlit = self._start("server"), self._start("streamlit")
+        if self._is_ready(server):
+            self._is_ready(self._start("api"))
+        self._is_ready(streamlit)
+
+    def _start(self, role: str) -> Part:
+        if not self._ready_json:
+            self._talk.print(f"starting the {role} …", style="dim")
+        log = None if self._ready_json else self._demo.folder / f"{role}.log"
+        part = self._start_part(self._demo, role, log)
+        self._parts.append(part)
+        return part
+
+    def _is_ready(self, part: Part) -> bool:
+        """Waits for it and tells programs; False when we are to end. Raises: ConfigurationError."""
+        try:
+            line = part.wait_until_ready(self._ended)
+        except ProofkeyError:
+            self._failed = part
+            raise
+        if line is not None and self._ready_json:
+            _print_json(line)
+        return line is not None
 
     def _on_end(self, part: Part) -> None:
-        if part in self._parts and not self._ended.is_set():
-            self._failed = part.role
-            self._ended.set()
+        self._failed = part
+        self._ended.set()
 
     def _announce(self) -> None:
         demo = self._demo
         if self._ready_json:
-            print(json.dumps(_ready_line(demo)), flush=True)  # noqa: T201 - data on stdout
+            _print_json(_ready_line(demo))
             return
+        keys = "Press [bold]t[/] for a token, [bold]c[/] to move the clock, [bold]q[/] to quit."
         names = " · ".join(
-            f"{user.username} (admin)" if "admin" in user.roles else user.username for user in USERS
+            f"{user.username} ({', '.join(user.roles)})" if user.roles else user.username for user in USERS
         )
         lines = (
             f"[bold]Identity provider[/]   {demo.issuer}     users: {names}"
             f" — password shown once: [bold]{demo.password.reveal()}[/]",
             f"[bold]API[/]                 {demo.api}/docs",
             f"[bold]Streamlit[/]           {demo.streamlit}     try: sign in as bob → the report is refused (403)",
-            "Everything is local. Press [bold]t[/] for a token, [bold]c[/] to move the clock, [bold]q[/] to quit.",
+            f"Everything is local. {keys if has_keys() else 'Ctrl-C ends it.'}",
         )
         self._panel.print("\n" + "\n".join(f"  {line}" for line in lines) + "\n", soft_wrap=True)
         if self._browser and _has_display():
             with suppress(webbrowser.Error):
                 webbrowser.open(demo.streamlit)
 
-    def _listen(self) -> None:
+    def _serve(self) -> None:
         actions: dict[str, Callable[[], None]] = {"t": self._token, "c": self._move_clock, "q": self._ended.set}
         with keys_of_terminal(self._ended) as keys:
+            self._announce()
             for key in keys:
                 if action := actions.get(key.lower()):
                     action()
@@ -119,8 +137,9 @@ class Launcher:
         )
 
     def _move_clock(self) -> None:
-        shift = int(float(self._demo.clock_file.read_text() or 0)) + CLOCK_STEP
-        self._demo.clock_file.write_text(str(shift))
+        file = self._demo.clock_file
+        shift = int(float(file.read_text() or 0)) + CLOCK_STEP if file.exists() else CLOCK_STEP
+        file.write_text(f"{shift}\n")
         self._panel.print(
             f"  Every clock moved: {shift // 60} minutes ahead. Watch the token refresh by itself.", style="dim"
         )
@@ -128,20 +147,40 @@ class Launcher:
     def _report(self, error: ProofkeyError) -> None:
         message = error.facts.get("message") or str(error)
         if self._ready_json:
-            line = {"event": "error", "finding": error.finding.id, "message": message}
-            print(json.dumps(line), flush=True)  # noqa: T201 - data on stdout
-        self._talk.print(f"[red]error:[/] {message}  ({error.finding.id})", markup=True)
+            _print_json({"event": "error", "finding": error.finding.id, "message": message})
+        part = f"the {error.facts['part']} part: " if "part" in error.facts else ""
+        known = "" if error.finding.id in message else f" ({error.finding.id})"
+        self._talk.print(f"[red]error:[/] {part}{escape(message)}{known}", soft_wrap=True)
+        self._show_log()
+
+    def _tell_end(self) -> int:
+        if self._failed is None:
+            return 0
+        status = self._failed.process.returncode
+        self._talk.print(f"[red]error:[/] the {self._failed.role} part ended by itself (status {status})")
+        self._show_log()
+        return 1
+
+    def _show_log(self) -> None:
+        """Its folder goes with the demonstration, so the end of the log is shown while it is there."""
+        lines = self._failed.last_lines() if self._failed else []
+        if lines:
+            self._talk.print("the last lines of its log:", style="dim")
+        for line in lines:
+            self._talk.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+def _print_json(line: Mapping[str, object]) -> None:
+    print(json.dumps(line), flush=True)  # noqa: T201 - data on stdout
 
 
 def _ready_line(demo: Demo) -> dict[str, object]:
     return {
         "event": "ready",
         "role": "demo",
-        "pid": os.getpid(),
         "issuer": demo.issuer,
         "api": demo.api,
         "streamlit": demo.streamlit,
-        "clock_file": str(demo.clock_file),
         "users": [{"username": user.username, "password": demo.password.reveal()} for user in USERS],
     }
 
@@ -153,6 +192,8 @@ def _has_display() -> bool:
 
 
 def run_demo(*, ready_json: bool, browser: bool) -> int:
-    """The whole demonstration, in a folder that goes with it."""
+    """The whole demonstration, in a folder that goes with it; on the clock file of the environment, if any."""
+    given = os.environ.get(CLOCK_FILE)
     with tempfile.TemporaryDirectory(prefix="proofkey-demo-") as folder:
-        return Launcher(Path(folder), ready_json=ready_json, browser=browser).run()
+        demo = set_up(Path(folder), system_entropy, clock_file=Path(given).absolute() if given else None)
+        return Launcher(demo, ready_json=ready_json, browser=browser).run()

@@ -1,6 +1,7 @@
 """One part of the demonstration in this process, against any issuer that the configuration names."""
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -64,18 +65,24 @@ def _streamlit(settings: Settings, api_url: str) -> ASGIApp:
 def run_part(role: Role, config: Path | None, *, host: str, port: int | None, ready_json: bool) -> None:
     """Serves until SIGTERM or Ctrl-C. Raises: ConfigurationError when it cannot start."""
     settings = Settings.load(config)
-    configure_logging(settings.log.level, True if ready_json else None)
+    _configure_log(settings, ready_json)
     check_clock_file([host])
     app, public_url = build_part(role, settings)
     listener = bind(host, USUAL_PORTS[role] if port is None else port)
 
     def announce() -> None:
+        _configure_log(settings, ready_json)  # again: Streamlit has given uvicorn's lines a form of its own
         _announce(role, listener, public_url, ready_json=ready_json)
 
     try:
         run_async(lambda: _serve(app, listener, announce))
     finally:
         listener.close()
+
+
+def _configure_log(settings: Settings, ready_json: bool) -> None:
+    configure_logging(settings.log.level, True if ready_json else None)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # start and end are told by us
 
 
 async def _serve(app: ASGIApp, listener: Listener, announce: Callable[[], None]) -> None:

@@ -1,12 +1,14 @@
-"""A fresh access token of ann for the API, by the same pages that a person sees."""
+"""A fresh access token of a demo user for the API, by the same pages that a person sees."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from proofkey.client.config import LoginConfig
 from proofkey.demo.setting_up import SCOPES, Demo
 from proofkey.errors import LoginFailed
 from proofkey.findings import Finding
 from proofkey.protocol.text import ClientId, Issuer, Secret
+from proofkey.runtime.clock import ShiftedClock
 from proofkey.runtime.portal import Portal
 from proofkey.testing.headless import HeadlessBrowser, HeadlessFailed
 from proofkey.testing.sign_in import headless, sign_in
@@ -31,10 +33,11 @@ def fetch_token(demo: Demo, username: str = "ann") -> Token:
         resource=(demo.api,),
         scope=tuple(SCOPES.split()),
     )
+    clock = ShiftedClock(demo.clock_file)
     with HeadlessBrowser() as window:
         browser = headless(window, redirect_uri=REDIRECT_URI, username=username, password=demo.password)
         try:
-            signed_in = Portal.own().call(sign_in, config, browser)
+            signed_in = Portal.own().call(partial(sign_in, config, browser, clock=clock))
         except HeadlessFailed as error:
             raise LoginFailed(Finding.LOGIN_REFUSED, message=str(error)) from error
     tokens, session = signed_in.session.tokens, signed_in.session

@@ -2,6 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
+from proofkey.errors import missing_extra
+
+try:
+    import fastapi as _fastapi
+except ModuleNotFoundError as error:
+    raise missing_extra("fastapi", error.name) from None
+
 from proofkey.fastapi.protect import Guard, Protect
 from proofkey.fastapi.refusal import Refused
 from proofkey.protocol.access_token import AccessToken
@@ -11,6 +18,8 @@ if TYPE_CHECKING:
     from proofkey.web.login import Login
 
 __all__ = ["AccessToken", "Guard", "Login", "Protect", "Refused", "Session"]
+
+del _fastapi
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the module has

@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
 from fastapi import FastAPI
@@ -31,6 +32,8 @@ from proofkey.runtime.verifier import Verifier
 from proofkey.transport.http import HttpTransport
 
 AppT = TypeVar("AppT", bound=Starlette)
+_SLOT: Final = "proofkey.token"
+"""The place in a request's scope that holds a `_Kept`."""
 Check = Callable[[AccessToken], None]
 """A rule for a proven token. Raises: InsufficientScope or a kind of it."""
 
@@ -86,7 +89,6 @@ class Protect(SecurityBase):
         self._scopes = dict(scopes or {})
         self._realm = realm
         self._docs_client_id = docs_client_id
-        self._slot = f"proofkey.token.{id(self):x}"
         self._installed: WeakSet[Starlette] = WeakSet()
 
     async def __call__(self, connection: HTTPConnection, scopes: SecurityScopes) -> AccessToken:
@@ -109,10 +111,12 @@ class Protect(SecurityBase):
         """
         scope = connection.scope
         try:
-            token: AccessToken | None = scope.get(self._slot)
-            if token is None:
+            kept: _Kept | None = scope.get(_SLOT)
+            if kept is not None and kept.api is self and kept.headers is scope["headers"]:
+                token = kept.token
+            else:
                 token = await self.verifier.verify(read_credentials(scope["headers"], scope["query_string"]).token)
-                scope[self._slot] = token  # for further dependencies of the same request
+                scope[_SLOT] = _Kept(self, scope["headers"], token)
             if scopes:
                 check_scope(token, scopes)
             if check is not None:
@@ -189,6 +193,15 @@ class Protect(SecurityBase):
             "api.refused", error, method=scope.get("method", "WEBSOCKET"), path=str(scope.get("path", ""))[:200]
         )
         return Refused(build_refusal(error, realm=self._realm), error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The token that an API has proven for this very request, for its further dependencies and nobody else's."""
+
+    api: Protect
+    headers: object
+    token: AccessToken
 
 
 class Guard(SecurityBase):

@@ -12,8 +12,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from proofkey.errors import ConfigurationError
-from proofkey.findings import Finding
+from proofkey.errors import missing_extra
 
 DOCS_PATH: Final = "/docs"
 _PACKAGE: Final = "fastapi_offline"
@@ -77,9 +76,7 @@ def find_assets() -> Path:
     spec = find_spec(_PACKAGE)
     folders = spec.submodule_search_locations if spec is not None else None
     if not folders:
-        raise ConfigurationError(
-            Finding.EXTRA_MISSING, package="fastapi-offline", fix="pip install 'proofkey[fastapi]'"
-        )
+        raise missing_extra("fastapi", _PACKAGE)
     return Path(folders[0]) / "static"
 
 

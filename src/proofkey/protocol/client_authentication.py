@@ -102,7 +102,7 @@ def _parse_basic(header: str) -> ClientCredentials:
         client_id = unquote_plus(client_id, errors="strict")
         secret = unquote_plus(secret, errors="strict")
     except ValueError as error:
-        raise InvalidClient(Finding.CLIENT_NOT_AUTHENTICATED, why="Basic is malformed") from error
+        raise InvalidClient(Finding.CLIENT_NOT_AUTHENTICATED, reason="Basic is malformed") from error
     if not colon or not client_id:
-        raise InvalidClient(Finding.CLIENT_NOT_AUTHENTICATED, why="Basic is malformed")
+        raise InvalidClient(Finding.CLIENT_NOT_AUTHENTICATED, reason="Basic is malformed")
     return ClientCredentials(ClientId(client_id), Secret(secret), "client_secret_basic")

@@ -209,7 +209,7 @@ def _read_values(
 def _read_sub(claims: Mapping[str, Any]) -> Subject:
     sub = read_text(claims, "sub")
     if len(sub) > _MAX_SUB:
-        raise ClaimError(Finding.TOKEN_CLAIM_TYPE, claim="sub", why="longer than 255 characters")
+        raise ClaimError(Finding.TOKEN_CLAIM_TYPE, claim="sub", reason="longer than 255 characters")
     return Subject(sub)
 
 
@@ -238,7 +238,7 @@ def _check_at_hash(claims: Mapping[str, Any], access_token: str | None, header: 
     try:
         expected = at_hash(access_token, str(header.get("alg")))
     except ValueError as error:
-        raise ClaimError(Finding.ID_TOKEN_AT_HASH, why="alg") from error
+        raise ClaimError(Finding.ID_TOKEN_AT_HASH, reason="alg") from error
     if not isinstance(found, str) or not hmac.compare_digest(found.encode(), expected.encode()):
         raise ClaimError(Finding.ID_TOKEN_AT_HASH)
 

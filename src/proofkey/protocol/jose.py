@@ -96,15 +96,15 @@ def signing_key_from_jwk(jwk: Mapping[str, Any]) -> SigningKey:
     """
     algorithm, kid = jwk.get("alg"), jwk.get("kid")
     if algorithm not in SIGNING_ALGORITHMS or not isinstance(kid, str) or not kid or "d" not in jwk:
-        raise ConfigurationError(Finding.CONFIG_VALUE, setting="signing key", why="alg, kid or d")
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="signing key", reason="alg, kid or d")
     if (jwk.get("kty"), jwk.get("crv")) != _KEY_TYPES[algorithm]:
-        raise ConfigurationError(Finding.CONFIG_VALUE, setting="signing key", why="kty or crv")
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="signing key", reason="kty or crv")
     try:
         key = joserfc_jwk.import_key(dict(jwk))
         signing = SigningKey(cast("ECKey | RSAKey | OKPKey", key), algorithm, kid)
         _ = signing.verification_key
     except (JoseError, ValueError, TypeError, KeyError) as error:
-        raise ConfigurationError(Finding.CONFIG_VALUE, setting="signing key", why="damaged") from error
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="signing key", reason="damaged") from error
     return signing
 
 

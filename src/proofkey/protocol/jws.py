@@ -46,7 +46,7 @@ def verify_compact(token: str, keys: KeySet, algorithms: frozenset[str]) -> Veri
     except InvalidSignature as error:
         raise InvalidToken(Finding.TOKEN_SIGNATURE, kid=str(key.kid)[:64], alg=alg) from error
     except ValueError as error:
-        raise InvalidToken(Finding.TOKEN_ENCODING, why=str(error)) from error
+        raise InvalidToken(Finding.TOKEN_ENCODING, reason=str(error)) from error
     if known is None:  # only headers that the issuer signed are remembered, so a stranger cannot fill the memo
         if len(keys.headers) >= _MAX_MEMO:
             keys.headers.clear()
@@ -113,8 +113,8 @@ def _parse_part(text: str) -> dict[str, Any]:
     try:
         data = decode_base64url(text)
     except ValueError as error:
-        raise InvalidToken(Finding.TOKEN_ENCODING, why=str(error)) from error
+        raise InvalidToken(Finding.TOKEN_ENCODING, reason=str(error)) from error
     try:
         return parse_object(data)
     except ValueError as error:
-        raise InvalidToken(Finding.TOKEN_JSON, why="not strict JSON") from error
+        raise InvalidToken(Finding.TOKEN_JSON, reason="not strict JSON") from error

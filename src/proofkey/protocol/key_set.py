@@ -61,9 +61,9 @@ class KeySet:
         try:
             listed: object = parse_object(body).get("keys")
         except ValueError as error:
-            raise Unavailable(Finding.KEYS_UNAVAILABLE, why=str(error)) from error
+            raise Unavailable(Finding.KEYS_UNAVAILABLE, reason=str(error)) from error
         if not isinstance(listed, list):
-            raise Unavailable(Finding.KEYS_UNAVAILABLE, why="no list of keys")
+            raise Unavailable(Finding.KEYS_UNAVAILABLE, reason="no list of keys")
         keys: list[VerificationKey] = []
         for jwk in cast("list[object]", listed):
             try:

@@ -56,6 +56,9 @@ __all__ = [
 
 _PROMPTS: Final = frozenset({"none", "login", "consent", "select_account", "create"})
 _MAX_NONCE: Final = 512
+_MAX_STATE: Final = 8192
+_MAX_LOGIN_HINT: Final = 320
+"""As much as the login page's field takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +136,8 @@ def parse_authorization_request(pairs: Pairs) -> AuthorizationRequest:
     target = parse_redirect_target(pairs)
     sent = single(pairs, may_repeat=MAY_REPEAT)
     _check_offered(sent)
+    if len(sent.get("state", "")) > _MAX_STATE:
+        raise InvalidRequest(Finding.PARAMETER_MALFORMED, parameter="state")
     return AuthorizationRequest(
         client_id=target.client_id,
         redirect_uri=target.redirect_uri,
@@ -144,7 +149,7 @@ def parse_authorization_request(pairs: Pairs) -> AuthorizationRequest:
         resource=parse_resources(pairs),
         prompt=_parse_prompt(sent.get("prompt", "")),
         max_age=_parse_max_age(sent.get("max_age")),
-        login_hint=sent.get("login_hint"),
+        login_hint=_parse_login_hint(sent.get("login_hint")),
         id_token_hint=sent.get("id_token_hint"),
         acr_values=tuple(sent.get("acr_values", "").split()),
         ui_locales=tuple(sent.get("ui_locales", "").split()),
@@ -202,7 +207,7 @@ def parse_authorization_response(pairs: Pairs) -> AuthorizationResponse:
         raise LoginFailed(error.finding, **error.facts) from error
     code, error_code = sent.get("code"), sent.get("error")
     if (code is None) == (error_code is None):
-        raise LoginFailed(Finding.LOGIN_RESPONSE_MALFORMED, why="neither or both of code and error")
+        raise LoginFailed(Finding.LOGIN_RESPONSE_MALFORMED, reason="neither or both of code and error")
     iss = sent.get("iss")
     return AuthorizationResponse(
         iss=None if iss is None else Issuer(iss),
@@ -230,6 +235,11 @@ def _parse_nonce(nonce: str | None) -> str | None:
     if nonce is not None and len(nonce) > _MAX_NONCE:
         raise InvalidRequest(Finding.PARAMETER_MALFORMED, parameter="nonce")
     return nonce
+
+
+def _parse_login_hint(hint: str | None) -> str | None:
+    """A hint may be ignored (OIDC Core §3.1.2.1), and one that is no name is."""
+    return hint if hint is not None and len(hint) <= _MAX_LOGIN_HINT and hint.isprintable() else None
 
 
 def _parse_prompt(text: str) -> frozenset[str]:

@@ -7,7 +7,7 @@ from proofkey.errors import ConfigurationError, Unavailable
 from proofkey.findings import Finding
 from proofkey.protocol.json_strict import parse_object
 from proofkey.protocol.text import Issuer
-from proofkey.protocol.uri import is_loopback_http, is_web_url, split_uri
+from proofkey.protocol.uri import is_loopback_http, is_web_url, origin_of, split_uri
 
 OPENID: Final = "/.well-known/openid-configuration"
 OAUTH: Final = "/.well-known/oauth-authorization-server"
@@ -47,24 +47,38 @@ class ProtectedResource:
     resource_name: str | None = None
 
 
-def check_issuer(issuer: str, *, trailing_slash: bool = True) -> None:
+def check_issuer(issuer: str, *, key: str = "issuer") -> None:
     """https, or http on loopback; no query, fragment or user information (RFC 8414 §2, OIDC Discovery §3).
 
-    A client takes any issuer as it is (Auth0's ends with a slash); a server of ours does without the slash.
+    A client takes any such issuer as it is (Auth0's ends with a slash). `key` names the setting.
     Raises: ConfigurationError.
     """
+    shown = issuer.rpartition("@")[2][:200]
     try:
         parts = split_uri(issuer)
     except ValueError as error:
-        raise ConfigurationError(
-            Finding.CONFIG_VALUE, setting="issuer", value=issuer[:200], why=str(error)
-        ) from error
+        raise ConfigurationError(Finding.CONFIG_VALUE, key=key, value=shown, reason=str(error)) from error
     if parts.scheme not in ("http", "https") or "?" in issuer:
-        raise ConfigurationError(Finding.CONFIG_VALUE, setting="issuer", value=issuer[:200])
-    if not trailing_slash and issuer.endswith("/"):
-        raise ConfigurationError(Finding.CONFIG_VALUE, setting="issuer", value=issuer[:200], why="ends with /")
+        reason = "not an https URL without query"
+        raise ConfigurationError(Finding.CONFIG_VALUE, key=key, value=shown, reason=reason)
     if not is_web_url(issuer):
-        raise ConfigurationError(Finding.ISSUER_INSECURE, issuer=issuer[:200])
+        raise ConfigurationError(Finding.ISSUER_INSECURE, key=key, value=shown)
+
+
+def check_own_issuer(issuer: str, *, key: str = "issuer") -> None:
+    """An issuer that is ours to choose: as `check_issuer`, and spelled as a browser spells it, so that its origin
+    is the one that browsers send; no trailing slash and no path that a proxy could read otherwise.
+
+    Raises: ConfigurationError.
+    """
+    check_issuer(issuer, key=key)
+    origin, path = origin_of(issuer), split_uri(issuer).path
+    if issuer != origin + path:
+        reason = "write scheme and host in lower case, and no default port"
+        raise ConfigurationError(Finding.CONFIG_VALUE, key=key, value=issuer[:200], reason=reason)
+    if path and (path.endswith("/") or "%" in path or {"", ".", ".."} & set(path[1:].split("/"))):
+        reason = "no trailing slash, empty or dotted segment, or escape in the path"
+        raise ConfigurationError(Finding.CONFIG_VALUE, key=key, value=issuer[:200], reason=reason)
 
 
 def discovery_urls(issuer: str) -> tuple[str, ...]:
@@ -115,8 +129,8 @@ def parse_server_metadata(body: bytes, issuer: str, *, keys_only: bool = False) 
             raise Unavailable(Finding.METADATA_ISSUER, expected=issuer, found=shown)
         return _read_metadata(document, issuer, keys_only=keys_only)
     except ValueError as error:
-        why = str(error) if type(error) is ValueError else "not a strict JSON object"
-        raise Unavailable(Finding.METADATA_MALFORMED, issuer=issuer, why=why) from error
+        reason = str(error) if type(error) is ValueError else "not a strict JSON object"
+        raise Unavailable(Finding.METADATA_MALFORMED, issuer=issuer, reason=reason) from error
 
 
 def _read_metadata(document: dict[str, Any], issuer: str, *, keys_only: bool) -> ServerMetadata:

@@ -47,7 +47,7 @@ def check_redirect_uri_syntax(uri: str, *, application_type: ApplicationType, is
     try:
         parts = _split(uri)
     except ValueError as error:
-        raise ConfigurationError(Finding.REDIRECT_URI_MALFORMED, uri=uri[:200], why=str(error)) from error
+        raise ConfigurationError(Finding.REDIRECT_URI_MALFORMED, uri=uri[:200], reason=str(error)) from error
     scheme = parts.scheme.lower()
     native = application_type == "native"
     if scheme == "https":
@@ -57,7 +57,7 @@ def check_redirect_uri_syntax(uri: str, *, application_type: ApplicationType, is
             return
         raise ConfigurationError(Finding.REDIRECT_URI_INSECURE, uri=uri[:200])
     if not (native and "." in scheme):
-        raise ConfigurationError(Finding.REDIRECT_URI_MALFORMED, uri=uri[:200], why="scheme not allowed")
+        raise ConfigurationError(Finding.REDIRECT_URI_MALFORMED, uri=uri[:200], reason="scheme not allowed")
 
 
 def check_redirect_uri(asked: str | None, client: ClientRegistration) -> None:
@@ -90,7 +90,7 @@ def check_return_path(path: str) -> None:
     try:
         _check_local_path(path)
     except ValueError as error:
-        raise NoLocation(Finding.RETURN_URL_FOREIGN, why=str(error)) from error
+        raise NoLocation(Finding.RETURN_URL_FOREIGN, reason=str(error)) from error
 
 
 def safe_return_path(path: str | None, default: str = "/") -> str:

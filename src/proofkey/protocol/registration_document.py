@@ -83,7 +83,7 @@ def _read_client_id(document: Mapping[str, Any]) -> ClientId:
     value: object = document.get("client_id")
     if not isinstance(value, str) or not 0 < len(value) <= 255 or not (value.isascii() and value.isprintable()):
         raise ConfigurationError(
-            Finding.CLIENT_METADATA_BAD, member="client_id", why="1 to 255 printable characters"
+            Finding.CLIENT_METADATA_BAD, member="client_id", reason="1 to 255 printable characters"
         )
     return ClientId(value)
 
@@ -93,8 +93,10 @@ class _Reader:
     document: Mapping[str, Any]
     client_id: ClientId
 
-    def bad(self, member: str, why: str) -> ConfigurationError:
-        return ConfigurationError(Finding.CLIENT_METADATA_BAD, client_id=self.client_id, member=member, why=why)
+    def bad(self, member: str, reason: str) -> ConfigurationError:
+        return ConfigurationError(
+            Finding.CLIENT_METADATA_BAD, client_id=self.client_id, member=member, reason=reason
+        )
 
     def check_names(self) -> None:
         for name in self.document:
@@ -157,7 +159,7 @@ class _Reader:
                 "client_secret", f"{method} needs one; a public client says token_endpoint_auth_method none"
             )
         if secret is not None:
-            check_secret_strength(secret, setting=f"client_secret of {self.client_id}")
+            check_secret_strength(secret, key=f"client_secret of {self.client_id}")
         return method
 
     def uris(self, member: str, application_type: ApplicationType, issuer: str) -> frozenset[str]:

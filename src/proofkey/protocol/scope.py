@@ -11,14 +11,19 @@ from proofkey.findings import Finding
 _SCOPE: Final = re.compile(r"[!#-\[\]-~]+(?: [!#-\[\]-~]+)*")
 
 
+MAX_LENGTH: Final = 4096
+"""Characters of a scope parameter."""
+
+
 def parse_scope(text: str) -> tuple[str, ...]:
     """The scope tokens in their order, each once; "" gives none (RFC 6749 §3.3).
 
-    Raises: InvalidScope when a character may not stand in a scope, or a separator is not one single space.
+    Raises: InvalidScope when a character may not stand in a scope, a separator is not one single space, or it is
+    longer than 4096 characters.
     """
     if not text:
         return ()
-    if not _SCOPE.fullmatch(text):
+    if len(text) > MAX_LENGTH or not _SCOPE.fullmatch(text):
         raise InvalidScope(Finding.SCOPE_MALFORMED)
     return tuple(dict.fromkeys(text.split(" ")))
 

@@ -46,23 +46,23 @@ SAMPLES: Final = frozenset(
 """SHA-256 (of lower case) of secrets that stand in tutorials, specifications and documentation."""
 
 
-def check_secret_strength(secret: Secret, *, setting: str) -> None:
+def check_secret_strength(secret: Secret, *, key: str) -> None:
     """At least 32 characters, of which 5 differ, no known placeholder and no published sample (RFC 6749 §10.10).
 
     Raises: ConfigurationError, which names the setting and never the secret.
     """
     text = secret.reveal()
     if len(text) < MIN_LENGTH:
-        why = f"{len(text)} characters, {MIN_LENGTH} needed"
+        reason = f"{len(text)} characters, {MIN_LENGTH} needed"
     elif hashlib.sha256(text.lower().encode()).hexdigest() in SAMPLES:
-        why = "published in a tutorial or a standard"
+        reason = "published in a tutorial or a standard"
     elif any(word in _letters(text) for word in PLACEHOLDERS):
-        why = "a placeholder"
+        reason = "a placeholder"
     elif len(set(text)) < MIN_DISTINCT:
-        why = "hardly any different characters"
+        reason = "hardly any different characters"
     else:
         return
-    raise ConfigurationError(Finding.SECRET_WEAK, setting=setting, why=why)
+    raise ConfigurationError(Finding.SECRET_WEAK, key=key, reason=reason)
 
 
 def _letters(text: str) -> str:

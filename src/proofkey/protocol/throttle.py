@@ -2,9 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from proofkey.protocol.text import Instant
+
+_CLOCKS_APART: Final = 60
+"""Seconds between the clocks of two nodes, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,14 @@ class Throttles(Protocol):
 
 
 def next_attempts(rule: Limit | Backoff, before: Attempts | None, now: float) -> Attempts | Refused:
-    """What to store for one more attempt at `now`, or Refused (nothing is stored then)."""
+    """What to store for one more attempt at `now`, or Refused (nothing is stored then).
+
+    What could not have been stored at any time near `now` counts as nothing: a clock that has gone back by a day
+    must not lock everybody out for a day.
+    """
+    longest = rule.period * rule.burst if isinstance(rule, Limit) else rule.longest
+    if before is not None and before.next_at > now + longest + _CLOCKS_APART:
+        before = None
     return _next_cell(rule, before, now) if isinstance(rule, Limit) else _next_failure(rule, before, now)
 
 

@@ -139,8 +139,8 @@ def parse_token_response(body: bytes) -> TokenResponse:
             extra=members,
         )
     except (ValueError, InvalidScope) as error:
-        why = str(error) if type(error) is ValueError else type(error).__name__
-        raise LoginFailed(Finding.LOGIN_RESPONSE_MALFORMED, why=why) from error
+        reason = str(error) if type(error) is ValueError else type(error).__name__
+        raise LoginFailed(Finding.LOGIN_RESPONSE_MALFORMED, reason=reason) from error
 
 
 def require(sent: Mapping[str, str], name: str) -> str:
@@ -152,9 +152,14 @@ def require(sent: Mapping[str, str], name: str) -> str:
 
 
 def _text(members: dict[str, Any], name: str) -> str | None:
+    """Visible ASCII (RFC 6749 App. A.12, A.13, A.17): tokens go into header lines."""
     value: object = members.pop(name, None)
-    if value is not None and not (isinstance(value, str) and value):
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value:
         raise ValueError(f"{name} is no string")
+    if not value.isascii() or not value.isprintable():
+        raise ValueError(f"{name} has other characters than visible ASCII")
     return value
 
 

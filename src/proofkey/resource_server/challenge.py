@@ -74,7 +74,7 @@ def check_realm(realm: str | None) -> None:
     Raises: ConfigurationError.
     """
     if realm is not None and not (realm.isascii() and realm.isprintable() and len(realm) <= 200):
-        raise ConfigurationError(Finding.CONFIG_VALUE, setting="realm")
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="realm")
 
 
 def _only_allowed(text: str, *, space: bool) -> str:

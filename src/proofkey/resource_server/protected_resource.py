@@ -42,15 +42,15 @@ def build_policy(
     names = (audience,) if isinstance(audience, str) else tuple(audience)
     if not names or not all(name.strip() for name in names):
         raise ConfigurationError(
-            Finding.CONFIG_MISSING, setting="audience", fix='audience="https://api.example", the API\'s identifier'
+            Finding.CONFIG_MISSING, key="audience", fix='audience="https://api.example", the API\'s identifier'
         )
     allowed = frozenset(algorithms)
     if not allowed or not allowed <= ALGORITHM_NAMES:
         raise ConfigurationError(
-            Finding.CONFIG_VALUE, setting="algorithms", unknown=", ".join(sorted(allowed - ALGORITHM_NAMES))
+            Finding.CONFIG_VALUE, key="algorithms", unknown=", ".join(sorted(allowed - ALGORITHM_NAMES))
         )
     if not 0 <= leeway <= LONGEST_LEEWAY:
-        raise ConfigurationError(Finding.CONFIG_VALUE, setting="leeway", fix="0 to 60 seconds")
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="leeway", fix="0 to 60 seconds")
     return ResourcePolicy(issuer=Issuer(issuer), audience=frozenset(names), algorithms=allowed, leeway=leeway)
 
 

@@ -39,7 +39,7 @@ async def fetch_key_set(jwks_uri: str, transport: Transport) -> tuple[KeySet, An
     check_answer(answer, "jwks")
     keys = KeySet.from_document(answer.body)
     if not len(keys):
-        raise Unavailable(Finding.KEYS_UNAVAILABLE, why="no usable key in the set")
+        raise Unavailable(Finding.KEYS_UNAVAILABLE, reason="no usable key in the set")
     return keys, answer
 
 

@@ -48,7 +48,7 @@ _QUIET: Final = {
 }
 
 
-def emit(name: str, *, level: Level = "info", finding: Finding | None = None, **facts: Fact) -> None:
+def emit(name: str, /, *, level: Level = "info", finding: Finding | None = None, **facts: Fact) -> None:
     """Writes one line; facts that are None are left out.
 
     Raises: TypeError when a fact is anything but text or a number (a Secret, say).
@@ -67,14 +67,14 @@ def emit(name: str, *, level: Level = "info", finding: Finding | None = None, **
     _log.log(number, "%s", _console(record), extra={"proofkey": record})
 
 
-def refused(name: str, error: ProofkeyError, **facts: Fact) -> None:
+def refused(name: str, error: ProofkeyError, /, **facts: Fact) -> None:
     """Writes a refusal: its finding, sentence and facts; a warning when something could not be had."""
     level: Level = "warning" if isinstance(error, Unavailable) else "info"
     both: dict[str, Fact] = {"reason": error.finding.sentence, **error.facts, **facts}
     emit(name, level=level, finding=error.finding, **both)
 
 
-def internal_error(name: str, error: BaseException, entropy: Entropy = system_entropy, **facts: Fact) -> str:
+def internal_error(name: str, error: BaseException, entropy: Entropy = system_entropy, /, **facts: Fact) -> str:
     """Writes that something broke: types and places, without the texts. Gives the id that the answer may show."""
     correlation = _correlation.get() or entropy()[:12]
     with correlated(correlation):

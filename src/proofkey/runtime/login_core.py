@@ -10,6 +10,7 @@ from typing import Final
 from proofkey.client.authorization import (
     build_login,
     check_browser,
+    check_same_client,
     flow_name,
     read_callback,
     read_code,
@@ -24,6 +25,7 @@ from proofkey.findings import Finding
 from proofkey.protocol.exchange import Transport
 from proofkey.protocol.messages import AuthorizationResponse, TokenResponse, build_authorization_request_url
 from proofkey.protocol.metadata import ServerMetadata
+from proofkey.protocol.secret_strength import check_secret_strength
 from proofkey.protocol.text import Instant, Pairs, Secret, digest_of
 from proofkey.runtime import events
 from proofkey.runtime.clock import Clock, system_clock
@@ -32,7 +34,6 @@ from proofkey.runtime.key_source import KeySource
 from proofkey.runtime.login_provider import LoginProvider
 from proofkey.runtime.login_refresh import Refresher
 from proofkey.runtime.login_tokens import IdTokenCheck, Keys
-from proofkey.runtime.settings_secrets import check_strong_secret
 
 MIN_TTL: Final = 30
 """Seconds of life that an access token has left when it is handed out."""
@@ -79,7 +80,7 @@ class LoginCore:
         """Raises: ConfigurationError."""
         check_login_config(config)
         if config.client_secret is not None:
-            check_strong_secret(config.client_secret, "client_secret")
+            check_secret_strength(config.client_secret, key="client_secret")
         self.config: Final = config
         self.store: Final = store
         self._transport = transport
@@ -139,6 +140,7 @@ class LoginCore:
         pending = await self.store.find_pending(digest)
         if pending is None:
             raise LoginFailed(Finding.LOGIN_STATE_UNKNOWN)
+        check_same_client(pending, self.config)
         try:
             check_browser(pending, cookies.get(flow_name(digest)), self._clock.now())
             metadata = await self.provider.metadata()
@@ -202,7 +204,7 @@ class LoginCore:
 
     async def session_by_id(self, id_: str, *, present: bool = False) -> Session | None:
         """The live session with that id; `present` says that the person did something just now."""
-        session = await self.store.find_session(id_)
+        session = await self._find(id_)
         if session is None:
             return None
         now = self._clock.now()
@@ -213,6 +215,13 @@ class LoginCore:
             await self.store.touch_session(id_, now)
             return replace(session, seen_at=now)
         return session
+
+    async def _find(self, id_: str) -> Session | None:
+        """A session of this client: the store may hold those of others too."""
+        session = await self.store.find_session(id_)
+        return (
+            session if session is not None and session.is_for(self.config.issuer, self.config.client_id) else None
+        )
 
     async def access_token(self, handle_or_id: Secret | str, *, min_ttl: int = MIN_TTL) -> SessionTokens:
         """Tokens with at least `min_ttl` seconds left where the provider gives them; does not count as presence.
@@ -232,7 +241,7 @@ class LoginCore:
 
     async def log_out(self, handle: Secret, *, state: str | None = None) -> str | None:
         """Ends the session; the provider's end-session URL, None without a session or such an endpoint."""
-        session = await self.store.find_session(handle.digest())
+        session = await self._find(handle.digest())
         if session is None:
             return None
         await self.end(session.id, cause="logout")

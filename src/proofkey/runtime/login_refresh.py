@@ -18,6 +18,7 @@ from proofkey.client.stores import SessionStore
 from proofkey.errors import LoginFailed, NotSignedIn, ProofkeyError, RefreshFailed, Unavailable
 from proofkey.findings import Finding
 from proofkey.protocol.exchange import Transport
+from proofkey.protocol.metadata import ServerMetadata
 from proofkey.protocol.text import Secret
 from proofkey.runtime import events
 from proofkey.runtime.clock import Clock
@@ -27,7 +28,9 @@ from proofkey.runtime.login_tokens import IdTokenCheck
 from proofkey.runtime.single_flight import SingleFlight
 
 LEASE: Final = 20
-"""Seconds that a worker holds a session's refresh: longer than a token request and a fetch of keys may take."""
+"""Seconds that a worker holds a session's refresh; another may send the same refresh token after it."""
+ASK: Final = 15.0
+"""Seconds for the token request and the check of its answer, whatever the transport does: within the lease."""
 POLL: Final = 0.05
 """Seconds between two looks at the store while another worker refreshes."""
 POLLS: Final = 240
@@ -86,13 +89,16 @@ class Refresher:
         """Joins the refresh that is on its way, or begins one; it goes on when its callers go away."""
         flight = self._flights.get(session.id)
         if flight is None or not flight.running:
-            flight = self._flights[session.id] = _Flight(lambda: self._refresh(session))
+
+            async def work() -> SessionTokens:
+                try:
+                    return await self._refresh(session)
+                finally:  # also when every caller has gone away
+                    self._flights.pop(session.id, None)
+
+            flight = self._flights[session.id] = _Flight(work)
             flight.begin()
-        try:
-            return await flight.result()
-        finally:
-            if not flight.running and self._flights.get(session.id) is flight:
-                del self._flights[session.id]
+        return await flight.result()
 
     def _old_tokens(self, session: Session, error: Unavailable | RefreshFailed) -> SessionTokens:
         """A failed refresh is no logout while the access token lives. Raises: `error` otherwise."""
@@ -114,7 +120,11 @@ class Refresher:
         return False
 
     async def _refresh(self, seen: Session) -> SessionTokens:
-        """Waits for the lease or for another worker's result, whichever comes first."""
+        """Waits for the lease or for another worker's result, whichever comes first.
+
+        The provider's metadata, which may take long, are asked for before the lease begins.
+        """
+        metadata = await self._provider.metadata()
         holder = self._entropy()
         for _ in range(POLLS):
             if await self._store.acquire_refresh(seen.id, holder, self._clock.now(), LEASE):
@@ -127,13 +137,19 @@ class Refresher:
             raise Unavailable(Finding.BUSY, session=seen.id[:8])
         try:
             current = await self._current(seen.id)
-            return current.tokens if current.version != seen.version else await self._renew(current)
+            return current.tokens if current.version != seen.version else await self._renew(current, metadata)
         finally:
-            await self._store.release_refresh(seen.id, holder)
+            await self._release(seen.id, holder)
 
-    async def _renew(self, session: Session) -> SessionTokens:
+    async def _release(self, id_: str, holder: str) -> None:
         try:
-            fresh = await self._ask(session)
+            await self._store.release_refresh(id_, holder)
+        except Unavailable as error:  # the lease ends by itself, and what came of the refresh stands
+            events.refused("login.lease_not_released", error, session=id_[:8])
+
+    async def _renew(self, session: Session, metadata: ServerMetadata) -> SessionTokens:
+        try:
+            fresh = await self._ask_in_time(session, metadata)
         except RefreshFailed as error:
             events.refused("login.refresh_failed", error, session=session.id[:8])
             current = await self._current(session.id)
@@ -157,9 +173,15 @@ class Refresher:
                 await asyncio.sleep(pause)
         return await self._store.replace_tokens(session.id, session.version, fresh, self._clock.now())
 
-    async def _ask(self, session: Session) -> SessionTokens:
+    async def _ask_in_time(self, session: Session, metadata: ServerMetadata) -> SessionTokens:
+        try:
+            async with asyncio.timeout(ASK):
+                return await self._ask(session, metadata)
+        except TimeoutError:
+            raise Unavailable(Finding.OUTGOING_FAILED, endpoint="token", reason="Timeout") from None
+
+    async def _ask(self, session: Session, metadata: ServerMetadata) -> SessionTokens:
         refresh_token = session.tokens.refresh_token or Secret("")
-        metadata = await self._provider.metadata()
         ask = build_refresh_ask(self._config, metadata, refresh_token, self._config.resource)
         response = read_refresh_answer(await self._transport.send(ask))
         now = self._clock.now()

@@ -1,11 +1,11 @@
 """A listener on the loopback interface that takes one authorization response (RFC 8252 §7.3)."""
 
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Empty, Queue
 from types import TracebackType
 from typing import Final, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from proofkey.errors import LoginFailed
 from proofkey.findings import Finding
@@ -17,10 +17,19 @@ MAX_TARGET: Final = 16_384
 """Characters of a request target; a longer one is no authorization response."""
 _PAGE: Final = (
     "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-    "<title>Signed in</title><style>:root{color-scheme:light dark}body{font:1rem/1.6 system-ui,sans-serif;"
+    "<title>You may close this window</title><style>:root{color-scheme:light dark}body{font:1rem/1.6 system-ui,sans-serif;"
     "max-width:30rem;margin:15vh auto;padding:0 1rem}</style>"
     "<h1>You may close this window</h1><p>The answer has reached the terminal.</p></html>"
 )
+
+
+class _Server(ThreadingHTTPServer):
+    """Browsers open connections in advance: one that says nothing must not keep the answer waiting."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Nothing: who hangs up early is no news, and the terminal belongs to the command."""
 
 
 class LoopbackListener:
@@ -28,7 +37,7 @@ class LoopbackListener:
 
     def __init__(self) -> None:
         self._answers: Queue[Pairs] = Queue(maxsize=1)
-        self._server = HTTPServer((ADDRESS, 0), _handler(self._answers))
+        self._server = _Server((ADDRESS, 0), _handler(self._answers))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
@@ -56,18 +65,22 @@ class LoopbackListener:
 
 
 def _handler(answers: Queue[Pairs]) -> type[BaseHTTPRequestHandler]:
+    first = threading.Lock()
+
     class Handler(BaseHTTPRequestHandler):
         timeout = 5
         server_version = "proofkey"
         sys_version = ""
 
         def do_GET(self) -> None:
-            target = urlsplit(self.path) if len(self.path) <= MAX_TARGET else None
-            if target is None or target.path != PATH or answers.full():
+            path, _, query = self.path.partition("?")
+            if len(self.path) > MAX_TARGET or path != PATH or not first.acquire(blocking=False):
                 self.send_error(404)
                 return
-            self._say(_PAGE)
-            answers.put(tuple(parse_qsl(target.query, keep_blank_values=True)))
+            try:
+                self._say(_PAGE)  # before the answer is passed on: the listener closes then
+            finally:
+                answers.put(tuple(parse_qsl(query, keep_blank_values=True)))
 
         def _say(self, page: str) -> None:
             body = page.encode()

@@ -10,7 +10,7 @@ from math import log10
 from threading import Lock
 from typing import Any, Final
 
-from proofkey.errors import ConfigurationError, PasswordRefused
+from proofkey.errors import PasswordRefused, missing_extra
 from proofkey.findings import Finding
 from proofkey.protocol.text import Secret
 from proofkey.runtime.passwords import SHORTEST, password_bytes
@@ -89,7 +89,7 @@ def _zxcvbn() -> Callable[..., Any]:
     try:
         from zxcvbn import zxcvbn
     except ImportError as error:
-        raise ConfigurationError(Finding.EXTRA_MISSING, extra="proofkey[server]") from error
+        raise missing_extra("server", error.name) from error
     estimate: Callable[..., Any] = zxcvbn
     return estimate
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Final, TypeVar
 
-from proofkey.errors import ConfigurationError, PasswordRefused, Unavailable
+from proofkey.errors import ConfigurationError, PasswordRefused, Unavailable, missing_extra
 from proofkey.findings import Finding
 from proofkey.protocol.text import Secret
 from proofkey.runtime.entropy import Entropy, system_entropy
@@ -92,7 +92,7 @@ class PasswordPool:
         try:
             from argon2 import PasswordHasher
         except ImportError as error:
-            raise ConfigurationError(Finding.EXTRA_MISSING, extra="proofkey[server]") from error
+            raise missing_extra("server", error.name) from error
         self._hasher = PasswordHasher(
             time_cost=self._cost.time, memory_cost=self._cost.memory, parallelism=self._cost.parallelism
         )

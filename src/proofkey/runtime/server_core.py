@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from anyio import to_thread
+from anyio import sleep, to_thread
 
 from proofkey.authorization_server.accounts.users import put_configured_user
 from proofkey.authorization_server.answers import Answer, Browser
@@ -89,7 +89,7 @@ class ServerCore:
         await rotate_keys(self.store, self._sealer, now, self.policy.lifetimes)
         await self._load_keys()
         while await self.store.purge(now):
-            pass
+            await sleep(0)  # a store need not wait: requests go on between two batches
 
     # --- documents ------------------------------------------------------------
 
@@ -134,14 +134,14 @@ class ServerCore:
 
     async def refresh_keys(self) -> None:
         """Reads the keys again if they were read more than a second ago; the old ones stand while the store cannot
-        be had."""
+        be had, or holds a key that another master key has sealed."""
         moment = self._clock.monotonic()
         if self._loaded_at is not None and moment - self._loaded_at < KEYS_LIVE:
             return
         self._loaded_at = moment  # first, so that one request reads and the others go on
         try:
             await self._load_keys()
-        except Unavailable as error:
+        except (Unavailable, ConfigurationError) as error:
             events.refused("keys.not_read", error)
 
     async def _ready(self) -> AuthorizationServer:
@@ -177,7 +177,7 @@ class ServerCore:
                 Finding.CLIENT_METADATA_BAD,
                 client_id=client.client_id,
                 member="client_id",
-                why="a user's sub",
+                reason="a user's sub",
             )
         before = await self.store.find_client(client.client_id)
         wanted = replace(client, disabled=before.disabled) if before else client

@@ -58,7 +58,7 @@ async def rotate_keys(store: SigningKeys, seals: Seals, now: Instant, lifetimes:
     for step in plan_rotation(await store.list_signing_keys(), now, lifetimes):
         match step:
             case Announce(algorithm, active_from):
-                await announce_key(store, seals, algorithm, now, active_from)
+                await announce_key(store, seals, algorithm, now, active_from, only_one=True)
             case Retire(kid, remove_at):
                 event = AuditEvent(at=now, name="key.retired", detail={"kid": kid})
                 await store.retire_signing_key(kid, now, remove_at, event)
@@ -66,14 +66,21 @@ async def rotate_keys(store: SigningKeys, seals: Seals, now: Instant, lifetimes:
 
 
 async def announce_key(
-    store: SigningKeys, seals: Seals, algorithm: SigningAlgorithm, now: Instant, active_from: Instant
+    store: SigningKeys,
+    seals: Seals,
+    algorithm: SigningAlgorithm,
+    now: Instant,
+    active_from: Instant,
+    *,
+    only_one: bool = False,
 ) -> SigningKeyRecord:
-    """Makes a key that is published at once and signs from `active_from`; also what `keys rotate` does."""
+    """Makes a key that is published at once and signs from `active_from`; also what `keys rotate` does. With
+    `only_one` it is thrown away when another worker has announced one meanwhile."""
     key = await to_thread.run_sync(generate_signing_key, algorithm)
     record = build_key_record(key, now, active_from, seals)
     event = AuditEvent(
         at=now, name="key.announced", detail={"kid": key.kid, "algorithm": algorithm, "from": str(active_from)}
     )
-    await store.insert_signing_key(record, event)
-    events.emit(event.name, kid=key.kid, algorithm=algorithm)
+    if await store.insert_signing_key(record, event, unless_one_from=now if only_one else None):
+        events.emit(event.name, kid=key.kid, algorithm=algorithm)
     return record

@@ -7,10 +7,12 @@ from typing import Any, Final, cast
 
 from proofkey.errors import ConfigurationError
 from proofkey.findings import Finding
+from proofkey.protocol.metadata import check_own_issuer
+from proofkey.protocol.secret_strength import check_secret_strength
 from proofkey.protocol.text import Secret
 from proofkey.protocol.uri import is_loopback_http, is_web_url
 from proofkey.runtime.settings_model import Document
-from proofkey.runtime.settings_secrets import check_strong_secret
+from proofkey.store.open import MEMORY, sqlite_path
 from proofkey.transport.address import shown_address
 
 Raw = Mapping[str, Any]
@@ -73,8 +75,10 @@ def check_document(document: Document) -> None:
     """What the types cannot say. Raises: ConfigurationError."""
     for key, url in _urls(document):
         _check_url(key, url)
+    if document.server is not None:
+        check_own_issuer(document.server.issuer.rstrip("/"), key="server.issuer")
     for key, secret in _secrets(document):
-        check_strong_secret(secret, key)
+        check_secret_strength(secret, key=key)
     _check_server(document)
     ca_file = document.outgoing.ca_file
     if ca_file is not None and not ca_file.is_file():
@@ -84,17 +88,16 @@ def check_document(document: Document) -> None:
 
 def resolved_store(key: str, url: str, base: Path) -> str:
     """`memory:`, or `sqlite:///` with the path made absolute. Raises: ConfigurationError for other forms."""
-    if url == "memory:":
+    if url == MEMORY:
         return url
-    path = url.removeprefix("sqlite:///")
-    if path == url or not path or path.startswith(":") or "?" in path:
-        raise ConfigurationError(Finding.CONFIG_VALUE, key=key, reason="neither memory: nor sqlite:///path")
-    return f"sqlite:///{(base / path).absolute()}"
+    try:
+        return f"sqlite:///{sqlite_path(url, base).absolute()}"
+    except ConfigurationError as error:
+        reason = "neither memory: nor sqlite:///path"
+        raise ConfigurationError(Finding.CONFIG_VALUE, key=key, reason=reason) from error
 
 
 def _urls(document: Document) -> Iterator[tuple[str, str | None]]:
-    if document.server is not None:
-        yield "server.issuer", document.server.issuer
     if document.api is not None:
         yield "api.issuer", document.api.issuer
         yield "api.public_url", document.api.public_url
@@ -105,12 +108,12 @@ def _urls(document: Document) -> Iterator[tuple[str, str | None]]:
 
 
 def _check_url(key: str, url: str | None) -> None:
-    if url is None or is_web_url(url):
+    if url is None or (is_web_url(url) and "?" not in url):
         return
     shown = shown_address(url)
     if url.lower().startswith("http://"):
         raise ConfigurationError(Finding.ISSUER_INSECURE, key=key, value=shown)
-    raise ConfigurationError(Finding.CONFIG_VALUE, key=key, value=shown, reason="not an https URL")
+    raise ConfigurationError(Finding.CONFIG_VALUE, key=key, value=shown, reason="not an https URL without query")
 
 
 def _secrets(document: Document) -> Iterator[tuple[str, Secret]]:

@@ -4,16 +4,13 @@ app = protect("page.py", login=Login(...))        # app.py, for `uvicorn app:app
 auth.require(scopes=["orders:read"])              # page.py
 """
 
-from proofkey.errors import ConfigurationError
-from proofkey.findings import Finding
+from proofkey.errors import missing_extra
 
 try:
     import authlib as _authlib  # st.login and st.logout refuse to work without it
     import streamlit as _streamlit
 except ModuleNotFoundError as error:
-    raise ConfigurationError(
-        Finding.EXTRA_MISSING, extra="proofkey[streamlit]", module=error.name or ""
-    ) from error
+    raise missing_extra("streamlit", error.name) from None
 
 from proofkey.streamlit.page_auth import Auth, TokenInfo, User, auth
 from proofkey.streamlit.protect import protect, protection

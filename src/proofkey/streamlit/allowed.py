@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from proofkey.errors import ConfigurationError, ProofkeyError
 from proofkey.findings import Finding
+from proofkey.protocol.redirect_uri import safe_return_path
 from proofkey.protocol.uri import is_web_url, origin_of
 
 
@@ -23,12 +24,14 @@ class AllowedApis:
 
     def check(self, base_url: str) -> None:
         """Raises: ProofkeyError when the token is not for that address."""
-        if is_web_url(base_url):
-            origin, path = origin_of(base_url), urlsplit(base_url).path.rstrip("/")
-            if any(
-                origin == allowed and (path == base or path.startswith(f"{base}/"))
-                for allowed, base in self._bases
-            ):
-                return
+        if is_web_url(base_url) and self._is_below_one(origin_of(base_url), urlsplit(base_url).path):
+            return
         shown = base_url.partition("?")[0].rpartition("@")[2]
         raise ProofkeyError(Finding.API_NOT_ALLOWED, base_url=shown[:200])
+
+    def _is_below_one(self, origin: str, path: str) -> bool:
+        """Compared as it stands, so a path that a client would shorten (`/v1/../v2`) is below nothing."""
+        plain = path.rstrip("/")
+        return safe_return_path(path or "/", "") == (path or "/") and any(
+            origin == allowed and (plain == base or plain.startswith(f"{base}/")) for allowed, base in self._bases
+        )

@@ -51,7 +51,7 @@ class Guard:
     # --- HTTP ----------------------------------------------------------------------------------------------------
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         root, path = paths.split_mount(scope)
-        if str(scope["path"]).startswith(f"{self._gate.login.prefix}/"):
+        if self._gate.login.has_route(str(scope["path"])):
             headers = self._scrubbed(scope, hide_own=False)
             await self._app({**scope, "headers": headers}, receive, send)
             return

@@ -1,6 +1,7 @@
 """The whole demonstration as one child process, for tests from outside."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from proofkey.runtime.clock import CLOCK_FILE
 from proofkey.testing.server import ServerFailed
 
 STOP_SECONDS = 30
@@ -34,14 +36,24 @@ class RunningDemo:
 
 @contextmanager
 def running_demo(log: Path) -> Generator[RunningDemo]:
-    """Starts `proofkey demo`, and ends it; its log goes to the file. Raises: ServerFailed."""
+    """Starts `proofkey demo`, and ends it; its log goes to the file, its clock file is beside it.
+
+    Raises: ServerFailed with what it said.
+    """
+    clock_file = log.with_suffix(".clock")
+    clock_file.write_text("0")
     command = [sys.executable, "-m", "proofkey", "demo", "--ready-json", "--no-browser"]
     with log.open("w", encoding="utf-8") as talk:
         process = subprocess.Popen(  # noqa: S603 - our own command line
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=talk, text=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=talk,
+            text=True,
+            env={**os.environ, CLOCK_FILE: str(clock_file)},
         )
     try:
-        yield _ready(process, log)
+        yield _ready(process, log, clock_file)
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -53,7 +65,7 @@ def running_demo(log: Path) -> Generator[RunningDemo]:
             process.stdout.close()
 
 
-def _ready(process: "subprocess.Popen[str]", log: Path) -> RunningDemo:
+def _ready(process: "subprocess.Popen[str]", log: Path, clock_file: Path) -> RunningDemo:
     for line in process.stdout or ():
         said = cast("dict[str, Any]", json.loads(line))
         if said.get("event") != "ready":
@@ -63,7 +75,7 @@ def _ready(process: "subprocess.Popen[str]", log: Path) -> RunningDemo:
                 issuer=said["issuer"],
                 api=said["api"],
                 streamlit=said["streamlit"],
-                clock_file=Path(said["clock_file"]),
+                clock_file=clock_file,
                 passwords={user["username"]: user["password"] for user in said["users"]},
                 log=log,
                 process=process,

@@ -74,8 +74,8 @@ class HeadlessBrowser:
     def __init__(
         self, client: httpx2.Client | None = None, *, on_hop: Callable[[Hop], None] | None = None
     ) -> None:
-        self._client = client or httpx2.Client(timeout=10, follow_redirects=False, trust_env=False)
-        self._on_hop = on_hop
+        self.client = client or httpx2.Client(timeout=10, follow_redirects=False, trust_env=False)
+        self.on_hop = on_hop
 
     def __enter__(self) -> Self:
         return self
@@ -86,14 +86,14 @@ class HeadlessBrowser:
         self.close()
 
     def close(self) -> None:
-        self._client.close()
+        self.client.close()
 
     def authorize(
         self, url: str, *, redirect_uri: str, username: str, password: Secret, decision: str = "allow"
     ) -> str:
         """Follows an authorization URL through the pages; the URL that comes back to `redirect_uri`.
 
-        Raises: HeadlessFailed.
+        The password goes to the origin of the authorization URL alone. Raises: HeadlessFailed.
         """
         answer = self._send("GET", url)
         for _ in range(MAX_HOPS):
@@ -106,6 +106,7 @@ class HeadlessBrowser:
             page, forms, refresh = read_page(answer.text)
             if refresh and _same_place(refresh, redirect_uri):
                 return refresh
+            _check_origin(answer, forms, _origin(url))
             answer = self._submit(answer, page, forms, username, password, decision)
         raise HeadlessFailed("the pages lead in a circle")
 
@@ -128,11 +129,18 @@ class HeadlessBrowser:
 
     def _send(self, method: str, url: str, form: Mapping[str, str] | None = None) -> httpx2.Response:
         headers = {"origin": _origin(url), "sec-fetch-site": "same-origin"} if form is not None else {}
-        answer = self._client.request(method, url, data=form, headers=headers, follow_redirects=False)
-        if self._on_hop:
+        answer = self.client.request(method, url, data=form, headers=headers, follow_redirects=False)
+        if self.on_hop:
             page = read_page(answer.text)[0] if answer.status_code < 300 else ""
-            self._on_hop(Hop(method, url.partition("?")[0], answer.status_code, page))
+            self.on_hop(Hop(method, url.partition("?")[0], answer.status_code, page))
         return answer
+
+
+def _check_origin(answer: httpx2.Response, forms: list[Form], origin: str) -> None:
+    """Raises: HeadlessFailed when the page, or what its form is sent to, is somebody else's."""
+    place = str(answer.url)
+    if any(_origin(urljoin(place, form.action)) != origin for form in forms) or _origin(place) != origin:
+        raise HeadlessFailed(f"a page of another origin than {origin}")
 
 
 def _origin(url: str) -> str:

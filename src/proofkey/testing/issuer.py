@@ -119,8 +119,12 @@ class LocalIssuer:
 
     @contextmanager
     def stand_in_for(self, api: Protected) -> Generator["LocalIssuer"]:
-        """Inside, `api` takes this issuer's tokens instead of its own issuer's: for tests of an application."""
-        own = api.verifier
+        """Inside, `api` takes this issuer's tokens instead of its own issuer's: for tests of an application.
+
+        Tokens are for the API's audience then (the first by name) unless they are asked for with another.
+        """
+        own, audience = api.verifier, self.audience
+        self.audience = min(own.policy.audience)
         api.verifier = Verifier(
             issuer=self.url,
             audience=tuple(own.policy.audience),
@@ -132,7 +136,7 @@ class LocalIssuer:
         try:
             yield self
         finally:
-            api.verifier = own
+            api.verifier, self.audience = own, audience
 
     async def __call__(
         self,

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 from starlette.types import ASGIApp
 
 from proofkey.runtime.entropy import system_entropy
+from proofkey.testing.toml import toml_document
 from proofkey.web.uvicorn_run import DrainingServer, bind, run_async
 
 START_SECONDS: Final = 30
@@ -28,7 +29,7 @@ class ServerFailed(Exception):
 
 @dataclass(slots=True)
 class ServerProcess:
-    """A running `proofkey serve`; `url` is where it listens, `public_url` its issuer."""
+    """A running `proofkey serve` or `demo --only …`; `url` is where it listens, `public_url` where it is known."""
 
     process: subprocess.Popen[str]
     log: Path
@@ -66,9 +67,8 @@ def write_server_config(folder: Path, server: Mapping[str, Any], *, name: str = 
         key.touch(mode=0o600)
         key.write_text(system_entropy())
     values = {"store": "sqlite:///server.db", "master_key_file": key.name, **server}
-    lines = [f"{member} = {_toml(value)}" for member, value in values.items()]
     file = folder / name
-    file.write_text("\n".join(["[server]", *lines, ""]))
+    file.write_text(toml_document({"server": values}), encoding="utf-8")
     return file
 
 
@@ -85,10 +85,19 @@ def running_server(
 
     Raises: ServerFailed with what it said when it does not start.
     """
-    command = [sys.executable, "-m", "proofkey", "serve", "--config", str(config), "--ready-json"]
-    command += ["--port", str(port), "--host", host]
-    command += ["--workers", str(workers)] if workers else []
-    log = config.with_suffix(".log")
+    words = ["serve", "--config", str(config), "--port", str(port), "--host", host]
+    words += ["--workers", str(workers)] if workers else []
+    with running_command(*words, log=config.with_suffix(".log"), environ=environ) as server:
+        yield server
+
+
+@contextmanager
+def running_command(*words: str, log: Path, environ: Mapping[str, str] | None = None) -> Generator[ServerProcess]:
+    """`proofkey WORDS… --ready-json` from its ready line until the end of the block; its log is added to the file.
+
+    Raises: ServerFailed with what it said when it does not start.
+    """
+    command = [sys.executable, "-m", "proofkey", *words, "--ready-json"]
     with log.open("a") as stderr:
         process = subprocess.Popen(  # noqa: S603 - our own command line
             command, stdout=subprocess.PIPE, stderr=stderr, text=True, env={**os.environ, **(environ or {})}
@@ -143,13 +152,3 @@ def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Generato
         server.should_exit = True
         thread.join(STOP_SECONDS)
         listener.close()
-
-
-def _toml(value: object) -> str:
-    """TOML's inline form of plain values; JSON's strings are TOML's."""
-    if isinstance(value, Mapping):
-        members = cast("Mapping[str, object]", value)
-        return "{ " + ", ".join(f"{json.dumps(name)} = {_toml(one)}" for name, one in members.items()) + " }"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "[" + ", ".join(_toml(one) for one in cast("Sequence[object]", value)) + "]"
-    return json.dumps(value, ensure_ascii=False)

@@ -12,7 +12,10 @@ from proofkey.web.login import Login
 
 
 class LoginAs:
-    """Makes the cookie of a new session: `client.cookies.update(login_as(login, sub="ann"))`."""
+    """Makes the cookie of a new session: `client.cookies.update(login_as(login, sub="ann"))`.
+
+    The client's base URL must be the login's public URL, for the cookie's sake.
+    """
 
     def __init__(self, issuer: LocalIssuer, *, entropy: Entropy = system_entropy) -> None:
         self._issuer = issuer
@@ -28,13 +31,18 @@ class LoginAs:
         claims: Mapping[str, Any] | None = None,
         expires_in: int = 900,
     ) -> dict[str, str]:
-        """Stores the session in the login's own store. Its access token is one of the `issuer`'s."""
+        """Stores the session in the login's own store, from now on by the login's clock.
+
+        Its access token is one of the `issuer`'s, for the login's audience. `claims` are the ID token's.
+        """
         handle = Secret(self._entropy())
-        now, roles, scopes = self._issuer.clock.now(), tuple(roles), tuple(scopes)
-        token = self._issuer.token_for(scope=scopes, sub=sub, roles=roles, expires_in=expires_in)
+        now, roles, scopes = login.clock.now(), tuple(roles), tuple(scopes)
+        audience = login.config.resource or None
+        token = self._issuer.token_for(scope=scopes, aud=audience, sub=sub, roles=roles, expires_in=expires_in)
         told = {
             "iss": login.config.issuer,
             "sub": sub,
+            "aud": login.config.client_id,
             **({"roles": list(roles)} if roles else {}),
             **(claims or {}),
         }

@@ -61,9 +61,11 @@ def headless(browser: HeadlessBrowser, *, redirect_uri: str, username: str, pass
     return walk
 
 
-async def sign_in(config: LoginConfig, browser: Browser, *, transport: Transport | None = None) -> SignedIn:
+async def sign_in(
+    config: LoginConfig, browser: Browser, *, transport: Transport | None = None, clock: Clock | None = None
+) -> SignedIn:
     """Runs the login. Raises: LoginFailed, InvalidRequest, Unavailable, and what the browser raises."""
-    login = NativeLogin(config, transport=transport)
+    login = NativeLogin(config, transport=transport, clock=clock)
     url = await login.start()
     pairs = browser(url)
     return SignedIn(url, tuple(name for name, _ in pairs), await login.finish(pairs))

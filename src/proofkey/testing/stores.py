@@ -13,7 +13,9 @@ from proofkey.client.session import PendingLogin, Session, SessionTokens
 from proofkey.protocol.messages import AuthorizationRequest
 from proofkey.protocol.registration import ClientRegistration
 from proofkey.protocol.text import ClientId, Instant, Issuer, Secret, Subject, digest_of
+from proofkey.protocol.throttle import Attempts, Backoff, Limit, Refused, forget_at, next_attempts
 from proofkey.store.sql import SqliteServerStore, SqliteSessionStore
+from proofkey.store.sql import statements as sql
 
 START: Final = Instant(1_800_000_000)
 """The instant at which everything here begins; the same as `TurnedClock`'s."""
@@ -203,6 +205,16 @@ class CheckThenSetServerStore(SqliteServerStore):
             return False
         await anyio.sleep(PAUSE)
         return await self._change("UPDATE sign_ins SET ended_at = ? WHERE sid = ?", (now, sid), event)
+
+    async def take(self, rule: Limit | Backoff, key: str, now: Instant) -> Refused | None:
+        place = (rule.name, digest_of(key))
+        row = await self._database.one(sql.FIND_ATTEMPTS, place)
+        after = next_attempts(rule, Attempts(*row) if row else None, now)
+        if isinstance(after, Refused):
+            return after
+        await anyio.sleep(PAUSE)
+        await self._change(sql.PUT_ATTEMPTS, (*place, after.next_at, after.count, forget_at(rule, after)))
+        return None
 
 
 class CheckThenSetSessionStore(SqliteSessionStore):

@@ -1,6 +1,9 @@
 """Starlette: `Login` for web applications, `Server` for an identity provider of one's own, `Settings` for both."""
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from proofkey.errors import missing_extra
 
 if TYPE_CHECKING:
     from proofkey.runtime.settings import Settings
@@ -9,19 +12,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Login", "Server", "Settings"]
 
+_PLACES: Final = {
+    "Login": ("proofkey.web.login", "fastapi"),
+    "Server": ("proofkey.web.server", "server"),
+    "Settings": ("proofkey.runtime.settings", ""),
+}
+"""By name: its module, and the extra that brings what it needs."""
+
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the module has
     """Each is loaded when somebody asks for it: a client does not need what the server needs."""
-    if name == "Login":
-        from proofkey.web.login import Login
-
-        return Login
-    if name == "Server":
-        from proofkey.web.server import Server
-
-        return Server
-    if name == "Settings":
-        from proofkey.runtime.settings import Settings
-
-        return Settings
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, extra = _PLACES[name]
+    try:
+        return getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise missing_extra(extra, error.name) from None

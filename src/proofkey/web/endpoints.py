@@ -4,20 +4,21 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from proofkey.authorization_server.answers import Answer, Browser, Page
+from proofkey.authorization_server.answers import Answer, Browser, Page, Redirect
 from proofkey.authorization_server.policy import Policy
 from proofkey.authorization_server.stores import ServerStore
 from proofkey.errors import InteractionClosed, InvalidRequest
 from proofkey.findings import Finding
 from proofkey.protocol.text import Pairs
+from proofkey.protocol.uri import origin_of
 from proofkey.web.errors import Face
 from proofkey.web.forms import read_form, read_query
-from proofkey.web.origin import check_same_site
+from proofkey.web.origin import check_same_site, is_same_site
 from proofkey.web.respond import Responder, build_json
 
 GET: Final = ("GET", "HEAD")
@@ -89,10 +90,9 @@ class Endpoints:
     __slots__ = ("_core", "_documents", "_origin", "_responder", "at", "under", "well_known")
 
     def __init__(self, core: Core, responder: Responder) -> None:
-        issuer = urlsplit(core.policy.issuer)
         self._core = core
         self._responder = responder
-        self._origin = f"{issuer.scheme}://{issuer.netloc}"
+        self._origin = origin_of(core.policy.issuer)
         self._documents: dict[str, tuple[Mapping[str, Any], bytes]] = {}
         both = (*GET, *POST)
         self.well_known: Final = Endpoint(
@@ -157,7 +157,16 @@ class Endpoints:
         return await self._core.userinfo(tuple(request.headers.getlist("authorization")), pairs)
 
     async def _end_session(self, request: Request, rest: str) -> Answer:
-        return await self._core.end_session(await _pairs_of(request), self._responder.browser(request))
+        """A form that another site posts comes without our cookies (SameSite=Lax): it is asked again by GET, which
+        has them, so that the session that is there is seen."""
+        pairs, browser = await _pairs_of(request), self._responder.browser(request)
+        if (
+            request.method == "POST"
+            and browser.sign_in is None
+            and not is_same_site(request.headers, self._origin)
+        ):
+            return Redirect(url=f"{self._core.policy.url('/end-session')}?{urlencode(pairs)}")
+        return await self._core.end_session(pairs, browser)
 
     async def _confirm(self, request: Request, rest: str) -> Answer:
         id_ = _id_of(rest)
@@ -196,5 +205,5 @@ async def _pairs_of(request: Request) -> Pairs:
 
 def _id_of(rest: str) -> str:
     if _ID.fullmatch(rest) is None:
-        raise InteractionClosed(Finding.INTERACTION_UNKNOWN, why="not an id")
+        raise InteractionClosed(Finding.INTERACTION_UNKNOWN, reason="not an id")
     return rest

@@ -67,7 +67,7 @@ async def read_body(request: Request, *, limit: int = MAX_BODY, seconds: float =
     except TimeoutError:
         raise InvalidRequest(Finding.BODY_TOO_SLOW) from None
     except ClientDisconnect:
-        raise InvalidRequest(Finding.PARAMETER_MALFORMED, cause="connection closed") from None
+        raise InvalidRequest(Finding.PARAMETER_MALFORMED, reason="connection closed") from None
     return bytes(body)
 
 
@@ -96,14 +96,14 @@ def _decode(text: bytes) -> str:
     try:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError:
-        raise InvalidRequest(Finding.PARAMETER_MALFORMED, cause="not UTF-8") from None
+        raise InvalidRequest(Finding.PARAMETER_MALFORMED, reason="not UTF-8") from None
     if "\0" in decoded:
-        raise InvalidRequest(Finding.PARAMETER_MALFORMED, cause="NUL")
+        raise InvalidRequest(Finding.PARAMETER_MALFORMED, reason="NUL")
     return decoded
 
 
 def _escape(part: bytes) -> bytes:
     digits = part[:2]
     if len(digits) != 2 or not _HEX.issuperset(digits):
-        raise InvalidRequest(Finding.PARAMETER_MALFORMED, cause="percent sign without two hexadecimal digits")
+        raise InvalidRequest(Finding.PARAMETER_MALFORMED, reason="percent sign without two hexadecimal digits")
     return bytes((int(digits, 16),)) + part[2:]

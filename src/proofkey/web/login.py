@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from starlette.applications import Starlette
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.websockets import WebSocket
 
 from proofkey.client.config import LoginConfig, check_login_config, check_public_url
 from proofkey.client.session import Session
@@ -43,16 +44,19 @@ from proofkey.web.login_guard import (
     SameSiteGuard,
     check_cross_site,
     cross_site_answer,
+    end_socket,
     give_answer,
     refuse_anonymous,
     refuse_unavailable,
     unavailable_answer,
 )
 from proofkey.web.login_options import (
+    USUAL_PREFIX,
     as_secret,
     check_prefix,
     check_secrets,
     check_store,
+    cookie_purpose,
     parse_login_scope,
     read_secret,
 )
@@ -85,7 +89,7 @@ class Login:
         scope: str | None = None,
         prompt: str | None = None,
         store: str | SessionStore = MEMORY,
-        path_prefix: str = "/auth",
+        path_prefix: str = USUAL_PREFIX,
         session_secret: str | Secret | None = None,
         idle: int = 1800,
         absolute: int = 43200,
@@ -122,7 +126,7 @@ class Login:
         self._entropy = entropy
         self._core: LoginCore | None = None
         self._lock = threading.Lock()
-        self.cookie: Final = CookieJar(self.public_url, "session")
+        self.cookie: Final = CookieJar(self.public_url, cookie_purpose("session", path_prefix))
         self._routes = LoginRoutes(
             lambda: self.core,
             public_url=self.public_url,
@@ -137,7 +141,7 @@ class Login:
         settings: LoginSettings,
         *,
         scope: str | None = None,
-        path_prefix: str = "/auth",
+        path_prefix: str = USUAL_PREFIX,
         ca_file: Path | None = None,
         transport: Transport | None = None,
         clock: Clock | None = None,
@@ -187,6 +191,15 @@ class Login:
         )
 
     @property
+    def clock(self) -> Clock:
+        """By which its sessions age."""
+        return self._clock
+
+    def has_route(self, path: str) -> bool:
+        """Whether that very path is one of the login's own; others below the prefix are the application's."""
+        return self._routes.has(path)
+
+    @property
     def login_path(self) -> str:
         return f"{self.prefix}/login"
 
@@ -209,10 +222,9 @@ class Login:
         app.router.routes[:0] = self.routes()
         app.add_middleware(SameSiteGuard, cookie=self.cookie, origin=self.public_url)
         app.add_exception_handler(LoginAnswer, give_answer)
-        app.add_exception_handler(NotSignedIn, self._answer_error)
-        app.add_exception_handler(RefreshFailed, self._answer_error)
-        if Unavailable not in app.exception_handlers:
-            app.add_exception_handler(Unavailable, self._answer_error)
+        for kind in (NotSignedIn, RefreshFailed, Unavailable):
+            if kind not in app.exception_handlers:
+                app.add_exception_handler(kind, self._answer_error)  # type: ignore[arg-type]  # of both connections
         inner = app.router.lifespan_context
 
         @asynccontextmanager
@@ -286,15 +298,18 @@ class Login:
 
         return async_bearer_client(base_url, token, ca_file=self._ca_file)
 
-    async def _answer_error(self, request: Request, error: Exception) -> Response:
-        """What a handler's missing token means for the browser."""
-        if isinstance(error, Unavailable):
-            return unavailable_answer(error)
+    async def _answer_error(self, connection: HTTPConnection, error: Exception) -> Response | None:
+        """What a handler's missing token means for the browser: an answer, or the end of a websocket."""
         if isinstance(error, RefreshFailed) and not error.final:
-            return unavailable_answer(Unavailable(error.finding))
+            error = Unavailable(error.finding)
         if not isinstance(error, ProofkeyError):
             raise error
-        refusal = refuse_anonymous(request, self.login_path)
+        if isinstance(connection, WebSocket):
+            await end_socket(connection, error)
+            return None
+        if isinstance(error, Unavailable):
+            return unavailable_answer(error)
+        refusal = refuse_anonymous(connection, self.login_path)
         if not isinstance(refusal, LoginAnswer):
             raise error
         refusal.response.headers.append("Set-Cookie", self.cookie.build_removal())
@@ -307,4 +322,6 @@ async def _purge_for_ever(core: LoginCore) -> None:
             await core.purge()
         except ProofkeyError as error:
             events.refused("login.purge_failed", error)
+        except Exception as error:  # noqa: BLE001 - an upkeep that ends would let the store grow for ever
+            events.internal_error("login.purge_broken", error)
         await asyncio.sleep(PURGE_EVERY)

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException, WebSocketException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from proofkey.errors import AccessDenied, ProofkeyError, Unavailable
 from proofkey.findings import Finding
@@ -76,6 +77,12 @@ def refuse_unavailable(connection: HTTPConnection, error: Unavailable) -> HTTPEx
     if connection.scope["type"] == "websocket":
         return WebSocketException(_TRY_AGAIN_LATER, error.finding.sentence)
     return LoginAnswer(unavailable_answer(error))
+
+
+async def end_socket(socket: WebSocket, error: ProofkeyError) -> None:
+    """The same for a websocket whose handler finds it out, accepted or not."""
+    code = _TRY_AGAIN_LATER if isinstance(error, Unavailable) else _POLICY_VIOLATION
+    await socket.close(code, error.finding.sentence)
 
 
 def unavailable_answer(error: Unavailable) -> Response:

@@ -1,22 +1,25 @@
 """The constructor's words for a login, read and checked."""
 
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from proofkey.client.stores import SessionStore
 from proofkey.errors import ConfigurationError, ProofkeyError
 from proofkey.findings import Finding
 from proofkey.protocol.scope import parse_scope
+from proofkey.protocol.secret_strength import check_secret_strength
 from proofkey.protocol.text import Secret
-from proofkey.runtime.settings_secrets import check_strong_secret
 from proofkey.store.open import MEMORY, sqlite_path
+
+USUAL_PREFIX: Final = "/auth"
 
 
 def check_secrets(**secrets: Secret | None) -> None:
     """Raises: ConfigurationError when one could be guessed."""
     for name, secret in secrets.items():
         if secret is not None:
-            check_strong_secret(secret, name)
+            check_secret_strength(secret, key=name)
 
 
 def as_secret(value: str | Secret | None) -> Secret | None:
@@ -60,6 +63,14 @@ def check_prefix(prefix: str) -> None:
     plain = all(part and part.isascii() and part.replace("-", "").replace("_", "").isalnum() for part in parts[1:])
     if parts[0] or len(parts) < 2 or not plain or urlsplit(prefix).path != prefix:
         raise ConfigurationError(Finding.CONFIG_VALUE, key="path_prefix", value=prefix[:64], expected="like /auth")
+
+
+def cookie_purpose(purpose: str, prefix: str) -> str:
+    """Several logins on one origin tell their cookies apart by the prefix; the usual prefix is not named.
+
+    A dot stands in no prefix, so no name begins as another one's family does.
+    """
+    return purpose if prefix == USUAL_PREFIX else purpose + prefix.replace("/", ".")
 
 
 def check_store(store: str | SessionStore, secret: Secret | None) -> None:

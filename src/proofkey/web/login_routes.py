@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Final
+from urllib.parse import unquote
 
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
@@ -20,11 +21,14 @@ from proofkey.runtime.login_core import LoginCore
 from proofkey.web.cookies import MAX_FLOWS, CookieJar
 from proofkey.web.forms import read_query
 from proofkey.web.headers import SecurityHeaders
+from proofkey.web.login_options import cookie_purpose
 from proofkey.web.login_pages import LoginPages
 from proofkey.web.origin import check_same_site
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 _STATE_AGE: Final = 600
+_PLAIN: Final = frozenset({"login", "callback", "logout", "signed-out"})
+"""The paths below the prefix, beside `static/…`."""
 
 
 class LoginRoutes:
@@ -43,8 +47,8 @@ class LoginRoutes:
         self._public_url = public_url
         self._prefix = prefix
         self._session = session
-        self._flow = CookieJar(public_url, "login")
-        self._logout_state = CookieJar(public_url, "logout")
+        self._flow = CookieJar(public_url, cookie_purpose("login", prefix))
+        self._logout_state = CookieJar(public_url, cookie_purpose("logout", prefix))
         self._entropy = entropy
         self._pages = LoginPages(public_url, prefix)
 
@@ -69,6 +73,12 @@ class LoginRoutes:
             )
             for path, endpoint, methods in endpoints
         ]
+
+    def has(self, path: str) -> bool:
+        """Whether one of the routes is for that path."""
+        name = path.removeprefix(f"{self._prefix}/")
+        file = name.removeprefix("static/")
+        return name != path and (name in _PLAIN or (file != name and "/" not in file))
 
     def _answering(self, endpoint: Endpoint) -> Endpoint:
         """Every refusal becomes a page, and is written to the log once."""
@@ -100,13 +110,15 @@ class LoginRoutes:
         return response
 
     def _next_path(self, asked: str | None) -> str:
+        """Where the login leads: never into the login itself, however its path is spelled."""
         path = safe_return_path(asked)
-        return "/" if path.startswith(f"{self._prefix}/") else path
+        plain = unquote(path.partition("?")[0])
+        return "/" if plain.startswith(f"{self._prefix}/") else path
 
     def _surplus(self, headers: Headers) -> list[str]:
-        """The oldest flows' names, so that one browser holds a few of them at most."""
+        """The oldest flows' names, so that one browser holds a few of them at most; a flood goes bit by bit."""
         flows = list(self._flow.read_flows(headers))
-        return flows[: max(0, len(flows) + 1 - MAX_FLOWS)]
+        return flows[: min(max(0, len(flows) + 1 - MAX_FLOWS), 2 * MAX_FLOWS)]
 
     # --- callback ------------------------------------------------------------------------------------------------
     async def callback(self, request: Request) -> Response:

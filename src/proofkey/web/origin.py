@@ -18,8 +18,17 @@ def check_same_site(headers: Headers, public_origin: str) -> None:
     site = headers.getlist("sec-fetch-site")
     origin = headers.getlist("origin")
     if len(site) > 1 or len(origin) > 1:
-        raise AccessDenied(Finding.CROSS_SITE, cause="header repeated")
+        raise AccessDenied(Finding.CROSS_SITE, reason="header repeated")
     if site and site[0] not in ("same-origin", "none"):
         raise AccessDenied(Finding.CROSS_SITE, site=site[0][:32])
     if origin and origin[0] != public_origin and not (site and origin[0] == "null"):
         raise AccessDenied(Finding.CROSS_SITE, origin=origin[0][:128])
+
+
+def is_same_site(headers: Headers, public_origin: str) -> bool:
+    """Whether `check_same_site` would let it pass."""
+    try:
+        check_same_site(headers, public_origin)
+    except AccessDenied:
+        return False
+    return True

@@ -6,7 +6,8 @@ What a page may be given by name (everything is optional, text, and escaped):
   as `problem` unless given)
 - consent: `client_name`, `client_host`, `person`, `scope` and `resource` (sequences), `refresh_seconds`,
   `loopback` (else told from `client_host`)
-- logout: `client_name`, `person`, `action` (where the form goes; else the page's own address)
+- logout: `client_name`, `person`, `action` (where the form goes; else the page's own address), `stayed` (the
+  person said no)
 - logged-out: `client_name`, `return_url`, `heading`, `text`
 - error: `finding` (a Finding), `description`, `correlation_id`
 """
@@ -135,7 +136,8 @@ def _consent(context: Mapping[str, Any], page: Page) -> dict[str, Any]:
 
 
 def _logout(context: Mapping[str, Any], page: Page) -> dict[str, Any]:
-    return {name: _text(context, name) for name in ("client_name", "person", "action")}
+    texts = {name: _text(context, name) for name in ("client_name", "person", "action")}
+    return {**texts, "stayed": bool(context.get("stayed"))}
 
 
 def _logged_out(context: Mapping[str, Any], page: Page) -> dict[str, Any]:

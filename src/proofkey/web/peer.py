@@ -21,13 +21,19 @@ class TrustedProxies:
     __slots__ = ("_networks",)
 
     def __init__(self, networks: Iterable[str] = ()) -> None:
-        """Raises: ConfigurationError when a network is not one."""
+        """Raises: ConfigurationError when a network is not one, or is the whole Internet."""
         found: list[IPv4Network | IPv6Network] = []
         for text in networks:
             try:
-                found.append(ip_network(text, strict=False))
+                network = ip_network(text, strict=False)
             except ValueError:
                 raise ConfigurationError(Finding.CONFIG_VALUE, key="trusted_proxies", value=text[:64]) from None
+            if network.prefixlen == 0:
+                reason = "everybody could write an address of their own"
+                raise ConfigurationError(
+                    Finding.CONFIG_VALUE, key="trusted_proxies", value=text[:64], reason=reason
+                )
+            found.append(network)
         self._networks = tuple(found)
 
     def trusts(self, address: Address) -> bool:

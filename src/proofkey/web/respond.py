@@ -15,18 +15,17 @@ from proofkey.web.headers import is_form_target
 from proofkey.web.pages import Pages
 from proofkey.web.peer import TrustedProxies
 
-FLOW_SECONDS: Final = 600
-"""How long the browser keeps the cookie of a flow; the store's own limit decides."""
-
 _PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
 
 
 class Responder:
     """Renders answers for one server: its pages and its two kinds of cookies."""
 
-    __slots__ = ("_flows", "_proxies", "_sign_in", "pages")
+    __slots__ = ("_flow_seconds", "_flows", "_proxies", "_sign_in", "pages")
 
-    def __init__(self, issuer: str, proxies: TrustedProxies) -> None:
+    def __init__(self, issuer: str, proxies: TrustedProxies, *, flow_seconds: int = 600) -> None:
+        """`flow_seconds`: how long a browser keeps the cookie of a flow, as long as the store keeps the flow."""
+        self._flow_seconds = flow_seconds
         self.pages: Final = Pages(issuer)
         self._sign_in = CookieJar(issuer, "sign-in")
         self._flows = CookieJar(issuer, "flow")
@@ -70,7 +69,7 @@ class Responder:
             lines.append(self._sign_in.build_removal())
         if cookies.interaction is not None:
             name, value = cookies.interaction
-            lines.append(self._flows.build(value, name, max_age=FLOW_SECONDS))
+            lines.append(self._flows.build(value, name, max_age=self._flow_seconds))
             lines += [self._flows.build_removal(old) for old in _surplus(name, browser)]
         if cookies.clear_interaction is not None:
             lines.append(self._flows.build_removal(cookies.clear_interaction))

@@ -51,7 +51,7 @@ class Server:
         self._entropy = entropy
         self._clock = clock or system_clock()
         proxies = TrustedProxies((*trusted_proxies, *(self._settings.trusted_proxies if self._settings else ())))
-        self._responder = Responder(self.issuer, proxies)
+        self._responder = Responder(self.issuer, proxies, flow_seconds=self.policy.lifetimes.interaction)
         self._dispatcher = Dispatcher(self._responder, entropy)
         self._path = urlsplit(self.issuer).path.rstrip("/")
 

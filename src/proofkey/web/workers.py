@@ -86,6 +86,7 @@ class Workers:
 
     def _watch(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
+            self._tell_refusals()
             dead = [process for process in self._running if process.poll() is not None]
             for process in dead:
                 emit("worker.died", level="error", pid=process.pid, code=process.returncode)
@@ -93,6 +94,14 @@ class Workers:
                 if self._stop.wait(RESTART_SECONDS):
                     return
                 self._running[self._running.index(process)] = self._start()
+
+    def _tell_refusals(self) -> None:
+        """Why a successor could not start; what the others say is that they serve."""
+        while not self._said.empty():
+            said: dict[str, Any] = json.loads(self._said.get() or "{}")
+            if said.get("event") == "error":
+                finding = find(str(said.get("finding", ""))) or Finding.INTERNAL
+                emit("worker.refused", level="error", finding=finding, reason=str(said.get("message", "")))
 
     def _end(self) -> None:
         for process in self._running:

@@ -31,10 +31,10 @@ async def authenticate(
     encoded = user.password_hash if user else server.passwords.dummy_hash
     right = await server.passwords.verify(encoded, password)
     if user is None:
-        raise SignInFailed(Finding.SIGN_IN_FAILED, why="unknown user", account=account[:8])
+        raise SignInFailed(Finding.SIGN_IN_FAILED, reason="unknown user", account=account[:8])
     if not right or user.disabled:
-        why = "wrong password" if not right else "disabled"
-        raise SignInFailed(Finding.SIGN_IN_FAILED, why=why, sub=user.sub)
+        reason = "wrong password" if not right else "disabled"
+        raise SignInFailed(Finding.SIGN_IN_FAILED, reason=reason, sub=user.sub)
     await forget_attempts(server, SIGN_IN_BY_ACCOUNT, account)
     await _upgrade(server, user, password)
     return user

@@ -25,9 +25,9 @@ def check_username(username: str) -> None:
     Raises: ConfigurationError.
     """
     if not username or len(username) > MAX_USERNAME or not username.isprintable():
-        raise ConfigurationError(Finding.CONFIG_VALUE, setting="username", value=username[:64])
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="username", value=username[:64])
     if username != normalise_username(username):
-        raise ConfigurationError(Finding.CONFIG_VALUE, setting="username", why="not normalised")
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="username", reason="not normalised")
 
 
 def check_subject(sub: Subject) -> None:
@@ -36,7 +36,7 @@ def check_subject(sub: Subject) -> None:
     Raises: ConfigurationError.
     """
     if not sub or len(sub) > 255 or not sub.isascii() or not sub.isprintable():
-        raise ConfigurationError(Finding.CONFIG_VALUE, setting="sub", value=sub[:64])
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="sub", value=sub[:64])
 
 
 async def put_configured_user(server: AuthorizationServer, wanted: ConfiguredUser, now: Instant) -> None:
@@ -71,7 +71,7 @@ async def _insert(server: AuthorizationServer, wanted: ConfiguredUser, now: Inst
     sub = wanted.sub or Subject(server.entropy()[:22])
     check_subject(sub)
     if await server.store.find_client(ClientId(sub)):
-        raise ConfigurationError(Finding.CONFIG_VALUE, setting="users.sub", why="it is a client_id", sub=sub)
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="users.sub", reason="it is a client_id", sub=sub)
     user = User(
         sub=sub,
         username=wanted.username,

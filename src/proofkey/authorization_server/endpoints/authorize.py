@@ -37,7 +37,7 @@ async def authorize(server: AuthorizationServer, pairs: Pairs, browser: Browser,
         case Refuse() as step:
             return redirect_error(server, target.redirect_uri, target.state, step.error)
         case _:
-            return await begin_page(server, asked.request, now)
+            return await begin_page(server, asked, now)
 
 
 async def find_consent(

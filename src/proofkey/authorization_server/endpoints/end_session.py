@@ -5,7 +5,12 @@ from urllib.parse import urlencode
 
 from proofkey.authorization_server.answers import Answer, Browser, Cookies, Page, Redirect, Told
 from proofkey.authorization_server.hint import Hint, read_hint
-from proofkey.authorization_server.interaction import begin_interaction, open_interaction, use_interaction
+from proofkey.authorization_server.interaction import (
+    OpenInteraction,
+    begin_interaction,
+    open_interaction,
+    use_interaction,
+)
 from proofkey.authorization_server.records import SignInStanding
 from proofkey.authorization_server.role import AuthorizationServer
 from proofkey.authorization_server.sign_in import end_sign_in, find_live_sign_in
@@ -35,28 +40,33 @@ async def end_session(server: AuthorizationServer, pairs: Pairs, browser: Browse
     request = await read_end_session_request(server, pairs)
     standing = await find_live_sign_in(server, browser, now)
     if standing is None:
-        return _goodbye(request, hinted=request.hint is not None)
+        return _goodbye(request, browser, hinted=request.hint is not None)
     if request.hint is not None and request.hint.sid == standing.sign_in.sid:
-        event = await end_sign_in(server, standing.sign_in, now, why="client")
-        return _goodbye(request, hinted=True, told=event)
+        event = await end_sign_in(server, standing.sign_in, now, reason="client")
+        return _goodbye(request, browser, hinted=True, told=event)
     return await _ask(server, request, standing, now)
 
 
 async def confirm_end_session(
     server: AuthorizationServer, id_: str, pairs: Pairs, browser: Browser, now: Instant
 ) -> Answer:
-    """POST of the confirmation page. Raises: InteractionClosed, NoLocation."""
+    """POST of the confirmation page; "deny" stays signed in and goes nowhere.
+
+    Raises: InteractionClosed, InvalidRequest, NoLocation when the client's registration has changed meanwhile.
+    """
     opened = await open_interaction(server, id_, browser, now, response_type=RESPONSE_TYPE)
+    decision = single(pairs).get("decision", "allow")
+    if decision not in ("allow", "deny"):
+        raise InvalidRequest(Finding.PARAMETER_MALFORMED, parameter="decision")
     kept = opened.record.request
-    request = EndSessionRequest(
-        client=await server.store.find_client(kept.client_id) if kept.client_id else None,
-        redirect_uri=kept.redirect_uri or None,
-        state=kept.state,
-    )
+    client, redirect_uri = await _find_return(server, kept.client_id or None, kept.redirect_uri or None)
+    request = EndSessionRequest(client=client, redirect_uri=redirect_uri, state=kept.state)
     await use_interaction(server, opened, now)
+    if decision == "deny":
+        return _stay(request, opened)
     standing = await find_live_sign_in(server, browser, now)
-    event = await end_sign_in(server, standing.sign_in, now, why="person") if standing else None
-    return _goodbye(request, hinted=True, told=event, spent=opened.short)
+    event = await end_sign_in(server, standing.sign_in, now, reason="person") if standing else None
+    return _goodbye(request, browser, hinted=True, told=event, spent=opened.short)
 
 
 async def read_end_session_request(server: AuthorizationServer, pairs: Pairs) -> EndSessionRequest:
@@ -73,13 +83,22 @@ async def read_end_session_request(server: AuthorizationServer, pairs: Pairs) ->
     if hint is not None and named is not None and hint.client_id != named:
         raise NoLocation(Finding.END_SESSION_CLIENT_DIFFERS, client_id=named[:200])
     client_id = hint.client_id if hint else named
+    client, redirect_uri = await _find_return(server, client_id, sent.get("post_logout_redirect_uri"))
+    return EndSessionRequest(client=client, hint=hint, redirect_uri=redirect_uri, state=sent.get("state"))
+
+
+async def _find_return(
+    server: AuthorizationServer, client_id: str | None, redirect_uri: str | None
+) -> tuple[ClientRegistration | None, str | None]:
+    """§3: the client, and the redirect URI once it is proven to be its own. Raises: NoLocation."""
     client = await server.store.find_client(ClientId(client_id)) if client_id else None
-    redirect_uri = sent.get("post_logout_redirect_uri")
     if redirect_uri is not None:
         if client is None or client.disabled:
-            raise NoLocation(Finding.POST_LOGOUT_URI_UNREGISTERED, why="no client", client_id=client_id or "")
+            raise NoLocation(
+                Finding.POST_LOGOUT_URI_UNREGISTERED, reason="no client", client_id=(client_id or "")[:200]
+            )
         check_post_logout_redirect_uri(redirect_uri, client)
-    return EndSessionRequest(client=client, hint=hint, redirect_uri=redirect_uri, state=sent.get("state"))
+    return client, redirect_uri
 
 
 async def _ask(
@@ -105,11 +124,18 @@ async def _ask(
     )
 
 
+def _stay(request: EndSessionRequest, opened: OpenInteraction) -> Page:
+    """The person was asked and said no: nothing has ended, and the client is not told that it has (§3)."""
+    context = {"client_name": _name_of(request.client), "stayed": True}
+    return Page(name="logout", context=context, cookies=Cookies(clear_interaction=opened.short))
+
+
 def _goodbye(
-    request: EndSessionRequest, *, hinted: bool, told: Told = None, spent: str | None = None
+    request: EndSessionRequest, browser: Browser, *, hinted: bool, told: Told = None, spent: str | None = None
 ) -> Redirect | Page:
-    """§3: back to the client only when a hint or the person confirmed it; else a page with a link."""
-    cookies = Cookies(clear_sign_in=True, clear_interaction=spent)
+    """§3: back to the client only when a hint or the person confirmed it; else a page with a link. A request that
+    came without the cookie, as another site's form does, does not take it away."""
+    cookies = Cookies(clear_sign_in=browser.sign_in is not None, clear_interaction=spent)
     url = _return_url(request)
     if url and hinted:
         return Redirect(url=url, cookies=cookies, told=told)

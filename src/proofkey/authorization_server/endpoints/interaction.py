@@ -5,7 +5,6 @@ from dataclasses import replace
 from proofkey.authorization_server.accounts.authentication import authenticate
 from proofkey.authorization_server.answers import NO_COOKIES, Answer, Browser, Cookies, Page, Redirect
 from proofkey.authorization_server.authorize import (
-    Answered,
     AskConsent,
     Asked,
     Issue,
@@ -13,10 +12,11 @@ from proofkey.authorization_server.authorize import (
     Refuse,
     Step,
     next_step,
+    prove_client,
     read_asked,
 )
 from proofkey.authorization_server.code import issue_code, redirect_error
-from proofkey.authorization_server.consent import build_consent, refresh_seconds
+from proofkey.authorization_server.consent import build_consent, digest_of_page, refresh_seconds
 from proofkey.authorization_server.endpoints.authorize import find_consent
 from proofkey.authorization_server.interaction import (
     OpenInteraction,
@@ -31,11 +31,13 @@ from proofkey.errors import (
     AccessDenied,
     InteractionClosed,
     InvalidRequest,
+    NoLocation,
     ProofkeyError,
     SignInFailed,
     TooManyRequests,
 )
 from proofkey.findings import Finding
+from proofkey.protocol.messages import RedirectTarget
 from proofkey.protocol.redirect_uri import origin_of
 from proofkey.protocol.text import Instant, Pairs, Secret, single
 
@@ -49,6 +51,7 @@ async def show(server: AuthorizationServer, id_: str, browser: Browser, now: Ins
         case Login():
             return _login_page(asked)
         case AskConsent() as step:
+            await _remember_page(server, opened, asked, step)
             return _consent_page(server, asked, step, standing)
         case step:
             return await _finish(server, opened, asked, step, now)
@@ -65,11 +68,11 @@ async def sign_in(server: AuthorizationServer, id_: str, pairs: Pairs, browser: 
     username = sent.get("username", "")
     try:
         if not username or "password" not in sent:
-            raise SignInFailed(Finding.SIGN_IN_FAILED, why="empty")
+            raise SignInFailed(Finding.SIGN_IN_FAILED, reason="empty")
         user = await authenticate(server, username, Secret(sent["password"]), browser.peer, now)
+        standing, handle, event = await begin_sign_in(server, user, asked.client.client_id, browser, now)
     except (SignInFailed, TooManyRequests) as error:
         return _login_page(asked, username=username, error=error)
-    standing, handle, event = await begin_sign_in(server, user, asked.client.client_id, browser, now)
     await server.store.mark_signed_in(opened.record.digest, now)
     opened = opened.signed_in(now)
     cookies = Cookies(sign_in=handle)
@@ -77,11 +80,17 @@ async def sign_in(server: AuthorizationServer, id_: str, pairs: Pairs, browser: 
     if isinstance(step, Issue | Refuse):
         answer = await _finish(server, opened, asked, step, now, cookies)
         return replace(answer, told=event) if isinstance(step, Issue) else answer
+    if isinstance(step, AskConsent):
+        await _remember_page(server, opened, asked, step)
     return Redirect(url=page_url(server, opened), cookies=cookies, told=event)
 
 
 async def consent(server: AuthorizationServer, id_: str, pairs: Pairs, browser: Browser, now: Instant) -> Answer:
-    """POST of the consent form. Raises: InteractionClosed, InvalidRequest."""
+    """POST of the consent form. What is due by now may be another page than the person saw, for somebody else has
+    signed in or the client's registration has changed: then that page is shown, and nothing is allowed.
+
+    Raises: InteractionClosed, InvalidRequest.
+    """
     opened = await open_interaction(server, id_, browser, now)
     asked = await _read(server, opened)
     decision = single(pairs).get("decision")
@@ -90,18 +99,26 @@ async def consent(server: AuthorizationServer, id_: str, pairs: Pairs, browser: 
     if decision == "deny":
         return await _finish(server, opened, asked, Refuse(AccessDenied(Finding.CONSENT_DENIED)), now)
     standing = await find_live_sign_in(server, browser, now)
-    step = await _step(server, opened, asked, standing, now, consented=True)
+    step = await _step(server, opened, asked, standing, now)
+    if isinstance(step, AskConsent) and opened.record.shown == _digest_of_page(asked, step):
+        return await _finish(server, opened, asked, Issue(step.sign_in, step.scope), now, consented=True)
     if isinstance(step, Issue | Refuse):
-        return await _finish(server, opened, asked, step, now, consented=True)
+        return await _finish(server, opened, asked, step, now)
     return Redirect(url=page_url(server, opened))
 
 
 async def _read(server: AuthorizationServer, opened: OpenInteraction) -> Asked:
-    """The request anew, by the client's registration of this moment."""
-    client = await server.store.find_client(opened.record.request.client_id)
-    if client is None or client.disabled:
-        raise InteractionClosed(Finding.CLIENT_DISABLED, client_id=opened.record.request.client_id)
-    return read_asked(opened.record.request, client, server)
+    """The request anew, by the client's registration of this moment.
+
+    Raises: InteractionClosed when client or redirect URI are no longer registered; what `read_asked` raises.
+    """
+    request = opened.record.request
+    target = RedirectTarget(client_id=request.client_id, redirect_uri=request.redirect_uri, state=request.state)
+    try:
+        client = await prove_client(target, server.store)
+    except NoLocation as error:
+        raise InteractionClosed(error.finding, **error.facts) from error
+    return read_asked(request, client, server, opened.record.hint_sub)
 
 
 async def _step(
@@ -110,12 +127,22 @@ async def _step(
     asked: Asked,
     standing: SignInStanding | None,
     now: Instant,
-    *,
-    consented: bool = False,
 ) -> Step:
-    answered = Answered(signed_in_since=opened.record.signed_in_since, consented=consented)
     before = await find_consent(server, asked, standing)
-    return next_step(asked, standing.sign_in if standing else None, before, now, answered)
+    sign_in = standing.sign_in if standing else None
+    return next_step(asked, sign_in, before, now, opened.record.signed_in_since)
+
+
+async def _remember_page(
+    server: AuthorizationServer, opened: OpenInteraction, asked: Asked, step: AskConsent
+) -> None:
+    shown = _digest_of_page(asked, step)
+    if opened.record.shown != shown:
+        await server.store.mark_shown(opened.record.digest, shown)
+
+
+def _digest_of_page(asked: Asked, step: AskConsent) -> str:
+    return digest_of_page(step.sign_in, step.scope, asked.resource)
 
 
 async def _finish(

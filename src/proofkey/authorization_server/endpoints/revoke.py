@@ -1,9 +1,10 @@
 """The revocation endpoint (RFC 7009)."""
 
 from proofkey.authorization_server.answers import Json
+from proofkey.authorization_server.audit import event_of
 from proofkey.authorization_server.client import authenticate_client
 from proofkey.authorization_server.endpoints.userinfo import find_standing, verify_own_access_token
-from proofkey.authorization_server.records import AuditEvent, Standing
+from proofkey.authorization_server.records import Standing
 from proofkey.authorization_server.refresh_token import read_refresh_token
 from proofkey.authorization_server.role import AuthorizationServer
 from proofkey.errors import InvalidGrant, InvalidRequest, InvalidToken, UnsupportedTokenType
@@ -31,13 +32,7 @@ async def revoke(
     if standing is None or standing.authorization.client_id != client.client_id:
         return Json(body={})
     grant = standing.authorization
-    event = AuditEvent(
-        at=now,
-        name="grant.revoked",
-        sub=grant.sub,
-        client_id=client.client_id,
-        detail={"authorization": grant.id[:8], "by": "client"},
-    )
+    event = event_of(grant, "grant.revoked", now, by="client")
     await server.store.revoke(grant.id, now, event)
     return Json(body={}, told=event)
 

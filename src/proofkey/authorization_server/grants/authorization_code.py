@@ -1,5 +1,6 @@
 """The authorization_code grant (RFC 6749 §4.1.3)."""
 
+from proofkey.authorization_server.audit import event_of
 from proofkey.authorization_server.decision import check_may_act
 from proofkey.authorization_server.grants.narrowing import check_grant_type, check_resource
 from proofkey.authorization_server.issuance import issue_for_person
@@ -36,13 +37,7 @@ async def redeem_code(
     check_grant_type(client, "authorization_code")
     check_may_act(standing, now)
     check_resource(request.resource, authorization, server.policy)
-    event = AuditEvent(
-        at=now,
-        name="code.redeemed",
-        sub=authorization.sub,
-        client_id=authorization.client_id,
-        detail={"authorization": authorization.id[:8]},
-    )
+    event = event_of(authorization, "code.redeemed", now)
     if not await server.store.use_code(authorization.id, now, event):
         raise await _replayed(server, authorization, now)
     tokens = await issue_for_person(
@@ -64,12 +59,5 @@ def check_code_is_of(authorization: Authorization, request: CodeRequest, client:
 
 
 async def _replayed(server: AuthorizationServer, authorization: Authorization, now: Instant) -> InvalidGrant:
-    event = AuditEvent(
-        at=now,
-        name="code.replayed",
-        sub=authorization.sub,
-        client_id=authorization.client_id,
-        detail={"authorization": authorization.id[:8]},
-    )
-    await server.store.revoke(authorization.id, now, event)
+    await server.store.revoke(authorization.id, now, event_of(authorization, "code.replayed", now))
     return InvalidGrant(Finding.CODE_USED, client_id=authorization.client_id, authorization=authorization.id[:8])

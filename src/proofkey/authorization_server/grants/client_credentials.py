@@ -21,7 +21,7 @@ async def grant_client(
     Raises: UnauthorizedClient, InvalidScope, InvalidTarget.
     """
     if client.is_public:
-        raise UnauthorizedClient(Finding.CLIENT_GRANT_NOT_ALLOWED, why="public", client_id=client.client_id)
+        raise UnauthorizedClient(Finding.CLIENT_GRANT_NOT_ALLOWED, reason="public", client_id=client.client_id)
     check_grant_type(client, "client_credentials")
     audience = server.policy.audience_of(request.resource)
     granted = grantable_scope(request.scope or (), client, audience, server.policy)

@@ -1,5 +1,6 @@
 """The refresh_token grant (RFC 6749 §6): rotation, the grace in which a retry gets the same successor, reuse."""
 
+from proofkey.authorization_server.audit import event_of
 from proofkey.authorization_server.decision import check_may_act
 from proofkey.authorization_server.grants.narrowing import check_grant_type, check_resource, narrowed_scope
 from proofkey.authorization_server.issuance import issue_for_person
@@ -23,7 +24,8 @@ async def refresh(
 ) -> tuple[TokenResponse, AuditEvent]:
     """All checks first, then one write that one caller wins. Whoever comes second with the same token gets the
     same successor within the grace (a lost answer, a second tab); an older token, or one after the grace, ends
-    the family (RFC 9700 §4.14.2).
+    the family (RFC 9700 §4.14.2). A scope that the request narrows holds for its access token alone, and the
+    audience never changes; so a retry that asks for another part of the grant gains nothing over a new refresh.
 
     Raises: InvalidGrant, UnauthorizedClient, InvalidScope, InvalidTarget.
     """
@@ -32,26 +34,30 @@ async def refresh(
     check_grant_type(client, "refresh_token")
     check_resource(request.resource, authorization, server.policy)
     scope = narrowed_scope(request.scope, authorization)
+    generation = str(handle.generation)
     if handle.generation == authorization.generation:
-        event = _event("refresh.rotated", authorization, handle, now)
+        event = event_of(authorization, "refresh.rotated", now, generation=generation)
         if await _rotate(server, authorization, now, event):
             tokens = await issue_for_person(server, standing, now, generation=handle.generation + 1, scope=scope)
             return tokens, event
         standing = _check_family(await server.store.find_authorization(authorization.id), client, now)
         authorization = standing.authorization
     if not is_retry(authorization, handle, server.policy.lifetimes.refresh_grace, now):
-        await server.store.revoke(authorization.id, now, _event("refresh.reused", authorization, handle, now))
+        await server.store.revoke(
+            authorization.id, now, event_of(authorization, "refresh.reused", now, generation=generation)
+        )
         raise InvalidGrant(Finding.REFRESH_REUSED, client_id=client.client_id, authorization=authorization.id[:8])
     tokens = await issue_for_person(server, standing, now, generation=authorization.generation, scope=scope)
-    return tokens, _event("refresh.repeated", authorization, handle, now)
+    return tokens, event_of(authorization, "refresh.repeated", now, generation=generation)
 
 
 def is_retry(authorization: Authorization, handle: RefreshHandle, grace: int, now: Instant) -> bool:
-    """True for the token before the current one, `grace` seconds from its first rotation; never renewed."""
+    """True for the token before the current one, `grace` seconds from its first rotation; never renewed, and not
+    made longer by a clock that goes back."""
     rotated_at = authorization.rotated_at
     if rotated_at is None or grace <= 0 or handle.generation != authorization.generation - 1:
         return False
-    return now - rotated_at <= grace
+    return abs(now - rotated_at) <= grace
 
 
 def _check_family(standing: Standing | None, client: ClientRegistration, now: Instant) -> Standing:
@@ -81,13 +87,3 @@ async def _rotate(
     idle = Instant(min(now + lifetimes.refresh_idle, absolute))
     purge_at = server.policy.purge_at(idle)
     return await server.store.rotate(authorization.id, authorization.generation, now, idle, purge_at, event)
-
-
-def _event(name: str, authorization: Authorization, handle: RefreshHandle, now: Instant) -> AuditEvent:
-    return AuditEvent(
-        at=now,
-        name=name,
-        sub=authorization.sub,
-        client_id=authorization.client_id,
-        detail={"authorization": authorization.id[:8], "generation": str(handle.generation)},
-    )

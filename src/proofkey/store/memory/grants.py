@@ -1,8 +1,9 @@
 """Interactions, authorizations, signing keys, throttles and upkeep in memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 
 from proofkey.authorization_server.records import (
     AuditEvent,
@@ -17,6 +18,7 @@ from proofkey.findings import Finding
 from proofkey.protocol.text import Instant
 from proofkey.protocol.throttle import Backoff, Limit, Refused, forget_at, next_attempts
 from proofkey.store.memory.accounts import MemoryAccounts
+from proofkey.store.memory.tables import make_room
 
 
 class MemoryGrants(MemoryAccounts):
@@ -26,6 +28,7 @@ class MemoryGrants(MemoryAccounts):
         with self._lock:
             if interaction.digest in self._interactions:
                 raise ServerError(Finding.STORE_CONFLICT, table="interactions")
+            make_room(self._interactions, interaction.created_at)
             self._interactions[interaction.digest] = interaction
 
     async def find_interaction(self, digest: str) -> Interaction | None:
@@ -36,6 +39,12 @@ class MemoryGrants(MemoryAccounts):
             interaction = self._interactions.get(digest)
             if interaction and interaction.used_at is None:
                 self._interactions[digest] = replace(interaction, signed_in_since=now)
+
+    async def mark_shown(self, digest: str, shown: str) -> None:
+        with self._lock:
+            interaction = self._interactions.get(digest)
+            if interaction and interaction.used_at is None:
+                self._interactions[digest] = replace(interaction, shown=shown)
 
     async def use_interaction(self, digest: str, now: Instant) -> bool:
         with self._lock:
@@ -132,12 +141,20 @@ class MemoryGrants(MemoryAccounts):
             self.events.append(event)
             return True
 
-    async def insert_signing_key(self, key: SigningKeyRecord, event: AuditEvent) -> None:
+    async def insert_signing_key(
+        self, key: SigningKeyRecord, event: AuditEvent, *, unless_one_from: Instant | None = None
+    ) -> bool:
         with self._lock:
             if key.kid in self._keys:
                 raise ServerError(Finding.STORE_CONFLICT, table="signing_keys")
+            if unless_one_from is not None and any(
+                one.algorithm == key.algorithm and one.active_from > unless_one_from and one.retired_at is None
+                for one in self._keys.values()
+            ):
+                return False
             self._keys[key.kid] = key
             self.events.append(event)
+            return True
 
     async def retire_signing_key(
         self, kid: str, retired_at: Instant, remove_at: Instant, event: AuditEvent
@@ -163,31 +180,30 @@ class MemoryGrants(MemoryAccounts):
 
     async def purge(self, now: Instant, *, batch: int = 500) -> int:
         with self._lock:
-            over: list[Callable[[], object]] = []
-            over += [
-                partial(self._interactions.pop, one.digest)
-                for one in self._interactions.values()
-                if one.expires_at <= now
-            ]
-            over += [
-                partial(self._forget_grant, one) for one in self._authorizations.values() if one.expires_at <= now
-            ]
-            over += [
-                partial(self._forget_sign_in, one)
-                for one in self._sign_ins.values()
-                if one.absolute_expires_at <= now
-            ]
-            over += [
-                partial(self._attempts.pop, key) for key, (_, until) in self._attempts.items() if until <= now
-            ]
-            over += [
-                partial(self._keys.pop, key.kid)
-                for key in self._keys.values()
-                if key.remove_at is not None and key.remove_at <= now
-            ]
-            for forget in over[:batch]:
+            over = list(islice(self._over(now), batch))
+            for forget in over:
                 forget()
-            return min(len(over), batch)
+            return len(over)
+
+    def _over(self, now: Instant) -> Iterator[Callable[[], object]]:
+        """What forgets each record whose time is over."""
+        for interaction in self._interactions.values():
+            if interaction.expires_at <= now:
+                yield partial(self._interactions.pop, interaction.digest)
+        for place, (_, until) in self._attempts.items():
+            if until <= now:
+                yield partial(self._attempts.pop, place)
+        yield from (
+            partial(self._forget_grant, one) for one in self._authorizations.values() if one.expires_at <= now
+        )
+        yield from (
+            partial(self._forget_sign_in, one) for one in self._sign_ins.values() if one.absolute_expires_at <= now
+        )
+        yield from (
+            partial(self._keys.pop, one.kid)
+            for one in self._keys.values()
+            if one.remove_at and one.remove_at <= now
+        )
 
     def _forget_grant(self, grant: Authorization) -> None:
         del self._authorizations[grant.id]

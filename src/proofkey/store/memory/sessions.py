@@ -7,6 +7,7 @@ from proofkey.client.session import PendingLogin, Session, SessionTokens
 from proofkey.errors import ServerError
 from proofkey.findings import Finding
 from proofkey.protocol.text import Instant
+from proofkey.store.memory.tables import make_room
 
 
 class MemorySessionStore:
@@ -20,6 +21,7 @@ class MemorySessionStore:
 
     async def insert_pending(self, pending: PendingLogin) -> None:
         with self._lock:
+            make_room(self._pending, pending.created_at)
             if self._pending.setdefault(pending.state_digest, pending) is not pending:
                 raise ServerError(Finding.STORE_CONFLICT, table="pending_logins")
 

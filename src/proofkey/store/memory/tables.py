@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from typing import Protocol, TypeVar
 
 from proofkey.authorization_server.records import (
     AuditEvent,
@@ -15,10 +16,20 @@ from proofkey.authorization_server.records import (
 from proofkey.errors import ServerError
 from proofkey.findings import Finding
 from proofkey.protocol.registration import ClientRegistration
-from proofkey.protocol.text import Subject
+from proofkey.protocol.text import Instant, Subject
 from proofkey.protocol.throttle import Attempts
 
 _KEPT_EVENTS = 10_000
+MOST_WAITING = 10_000
+"""Interactions, and pending logins, that a memory store holds: anybody can begin one, so the oldest makes room."""
+
+
+class _Waiting(Protocol):
+    @property
+    def expires_at(self) -> Instant: ...
+
+
+W = TypeVar("W", bound=_Waiting)
 
 
 class MemoryTables:
@@ -50,3 +61,12 @@ class MemoryTables:
     def _by_sid(self, sid: str | None) -> SignIn | None:
         digest = self._digests_by_sid.get(sid) if sid else None
         return self._sign_ins.get(digest) if digest else None
+
+
+def make_room(waiting: dict[str, W], now: Instant) -> None:
+    """Drops from the front, where the oldest are: what is over at `now`, and one more when no place is left."""
+    while waiting:
+        oldest = next(iter(waiting))
+        if waiting[oldest].expires_at > now and len(waiting) < MOST_WAITING:
+            return
+        del waiting[oldest]

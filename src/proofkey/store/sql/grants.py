@@ -40,6 +40,9 @@ class SqliteServerStore(SqliteAccounts):
     async def mark_signed_in(self, digest: str, now: Instant) -> None:
         await self._change(sql.MARK_SIGNED_IN, (now, digest))
 
+    async def mark_shown(self, digest: str, shown: str) -> None:
+        await self._change(sql.MARK_SHOWN, (shown, digest))
+
     async def use_interaction(self, digest: str, now: Instant) -> bool:
         return await self._change(sql.USE_INTERACTION, (now, digest))
 
@@ -80,14 +83,16 @@ class SqliteServerStore(SqliteAccounts):
         def work(connection: sqlite3.Connection) -> bool:
             if connection.execute(sql.ANY_SIGNING_KEY).fetchone():
                 return False
-            connection.executemany(sql.INSERT_SIGNING_KEY, map(row_of_signing_key, keys))
+            connection.executemany(sql.INSERT_SIGNING_KEY, [(*row_of_signing_key(key), None) for key in keys])
             connection.execute(sql.INSERT_EVENT, row_of_event(event))
             return True
 
         return await self._database.write(work)
 
-    async def insert_signing_key(self, key: SigningKeyRecord, event: AuditEvent) -> None:
-        await self._change(sql.INSERT_SIGNING_KEY, row_of_signing_key(key), event)
+    async def insert_signing_key(
+        self, key: SigningKeyRecord, event: AuditEvent, *, unless_one_from: Instant | None = None
+    ) -> bool:
+        return await self._change(sql.INSERT_SIGNING_KEY, (*row_of_signing_key(key), unless_one_from), event)
 
     async def retire_signing_key(
         self, kid: str, retired_at: Instant, remove_at: Instant, event: AuditEvent

@@ -116,20 +116,24 @@ def row_of_interaction(interaction: Interaction) -> Row:
         to_document(interaction.request),
         interaction.created_at,
         interaction.expires_at,
+        interaction.hint_sub,
         interaction.signed_in_since,
+        interaction.shown,
         interaction.used_at,
     )
 
 
 def interaction_of(row: Row) -> Interaction:
-    digest, browser_digest, request, created_at, expires_at, signed_in_since, used_at = row
+    digest, browser_digest, request, created_at, expires_at, hint_sub, signed_in_since, shown, used_at = row
     return Interaction(
         digest=digest,
         browser_digest=browser_digest,
         request=from_document(AuthorizationRequest, request),
         created_at=created_at,
         expires_at=expires_at,
+        hint_sub=hint_sub,
         signed_in_since=signed_in_since,
+        shown=shown,
         used_at=used_at,
     )
 
@@ -147,7 +151,6 @@ def row_of_authorization(grant: Authorization) -> Row:
         grant.code_digest,
         grant.code_challenge,
         grant.redirect_uri,
-        grant.redirect_uri_sent,
         grant.code_expires_at,
         grant.code_used_at,
         grant.generation,
@@ -173,27 +176,26 @@ def authorization_of(row: Row) -> Authorization:
         code_digest=row[8],
         code_challenge=row[9],
         redirect_uri=row[10],
-        redirect_uri_sent=bool(row[11]),
-        code_expires_at=row[12],
-        code_used_at=row[13],
-        generation=row[14],
-        rotated_at=row[15],
-        refresh_idle_expires_at=row[16],
-        refresh_absolute_expires_at=row[17],
-        created_at=row[18],
-        expires_at=row[19],
-        revoked_at=row[20],
+        code_expires_at=row[11],
+        code_used_at=row[12],
+        generation=row[13],
+        rotated_at=row[14],
+        refresh_idle_expires_at=row[15],
+        refresh_absolute_expires_at=row[16],
+        created_at=row[17],
+        expires_at=row[18],
+        revoked_at=row[19],
     )
 
 
 def standing_of(row: Row) -> Standing:
-    """21 columns of the authorization, 2 of the client, 8 of the user, 9 of the sign-in, 5 of the consent."""
+    """20 columns of the authorization, 2 of the client, 8 of the user, 9 of the sign-in, 5 of the consent."""
     return Standing(
-        authorization=authorization_of(row[:21]),
-        client=client_of(row[21:23]) if row[21] is not None else None,
-        user=user_of(row[23:31]) if row[23] is not None else None,
-        sign_in=sign_in_of(row[31:40]) if row[31] is not None else None,
-        consent=consent_of(row[40:45]) if row[40] is not None else None,
+        authorization=authorization_of(row[:20]),
+        client=client_of(row[20:22]) if row[20] is not None else None,
+        user=user_of(row[22:30]) if row[22] is not None else None,
+        sign_in=sign_in_of(row[30:39]) if row[30] is not None else None,
+        consent=consent_of(row[39:44]) if row[39] is not None else None,
     )
 
 

@@ -91,7 +91,9 @@ INTERACTIONS: Final = Table(
     Column("request", Text, nullable=False),
     Column("created_at", Integer, nullable=False),
     Column("expires_at", Integer, nullable=False),
+    Column("hint_sub", Text),
     Column("signed_in_since", Integer),
+    Column("shown", Text),
     Column("used_at", Integer),
     Index("ix_interactions_expires_at", "expires_at"),
 )
@@ -110,7 +112,6 @@ AUTHORIZATIONS: Final = Table(
     Column("code_digest", Text, unique=True),
     Column("code_challenge", Text),
     Column("redirect_uri", Text),
-    Column("redirect_uri_sent", Integer, nullable=False),
     Column("code_expires_at", Integer, nullable=False),
     Column("code_used_at", Integer),
     Column("generation", Integer, nullable=False),

@@ -84,23 +84,24 @@ PUT_CONSENT: Final = """
 # --- interactions, authorizations --------------------------------------------------------------------------------
 INSERT_INTERACTION: Final = """
     INSERT INTO interactions
-        (digest, browser_digest, request, created_at, expires_at, signed_in_since, used_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?)
+        (digest, browser_digest, request, created_at, expires_at, hint_sub, signed_in_since, shown, used_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 FIND_INTERACTION: Final = """
-    SELECT digest, browser_digest, request, created_at, expires_at, signed_in_since, used_at
+    SELECT digest, browser_digest, request, created_at, expires_at, hint_sub, signed_in_since, shown, used_at
     FROM interactions WHERE digest = ?
 """
 MARK_SIGNED_IN: Final = "UPDATE interactions SET signed_in_since = ? WHERE digest = ? AND used_at IS NULL"
+MARK_SHOWN: Final = "UPDATE interactions SET shown = ? WHERE digest = ? AND used_at IS NULL"
 USE_INTERACTION: Final = "UPDATE interactions SET used_at = ? WHERE digest = ? AND used_at IS NULL"
 
 INSERT_AUTHORIZATION: Final = """
     INSERT INTO authorizations
         (id, client_id, sub, sid, scope, resource, nonce, auth_time, code_digest, code_challenge, redirect_uri,
-        redirect_uri_sent, code_expires_at, code_used_at, generation, rotated_at, refresh_idle_expires_at,
+        code_expires_at, code_used_at, generation, rotated_at, refresh_idle_expires_at,
         refresh_absolute_expires_at, created_at, expires_at, revoked_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-        coalesce(?21, (
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
+        coalesce(?20, (
             SELECT ended_at FROM sign_ins
             WHERE sid = ?4 AND instr(' ' || ?5 || ' ', ' offline_access ') = 0
         ))
@@ -110,7 +111,7 @@ INSERT_AUTHORIZATION: Final = """
 
 _STANDING: Final = """
     SELECT a.id, a.client_id, a.sub, a.sid, a.scope, a.resource, a.nonce, a.auth_time, a.code_digest,
-        a.code_challenge, a.redirect_uri, a.redirect_uri_sent, a.code_expires_at, a.code_used_at, a.generation,
+        a.code_challenge, a.redirect_uri, a.code_expires_at, a.code_used_at, a.generation,
         a.rotated_at, a.refresh_idle_expires_at, a.refresh_absolute_expires_at, a.created_at, a.expires_at,
         a.revoked_at,
         c.registration, c.disabled,
@@ -145,7 +146,10 @@ ANY_SIGNING_KEY: Final = "SELECT 1 FROM signing_keys LIMIT 1"
 INSERT_SIGNING_KEY: Final = """
     INSERT INTO signing_keys
         (kid, algorithm, sealed_private_jwk, public_jwk, created_at, active_from, retired_at, remove_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+    WHERE ?9 IS NULL OR NOT EXISTS (
+        SELECT 1 FROM signing_keys WHERE algorithm = ?2 AND active_from > ?9 AND retired_at IS NULL
+    )
 """
 RETIRE_SIGNING_KEY: Final = "UPDATE signing_keys SET retired_at = ?, remove_at = ? WHERE kid = ?"
 

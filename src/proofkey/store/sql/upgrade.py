@@ -8,7 +8,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Final
 
-from proofkey.errors import ConfigurationError
+from proofkey.errors import ConfigurationError, missing_extra
 from proofkey.findings import Finding
 from proofkey.store.sql.connection import connect, reason
 
@@ -85,5 +85,5 @@ def _migrate(path: Path) -> None:
     try:
         from proofkey.store.sql.migrate import migrate
     except ImportError as error:
-        raise ConfigurationError(Finding.EXTRA_MISSING, extra="server", package=error.name or "") from error
+        raise missing_extra("server", error.name) from error
     migrate(path, wait=_START_WAIT)

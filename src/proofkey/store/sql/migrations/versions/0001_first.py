@@ -79,7 +79,9 @@ def _sign_ins() -> None:
         sa.Column("request", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Integer(), nullable=False),
         sa.Column("expires_at", sa.Integer(), nullable=False),
+        sa.Column("hint_sub", sa.Text(), nullable=True),
         sa.Column("signed_in_since", sa.Integer(), nullable=True),
+        sa.Column("shown", sa.Text(), nullable=True),
         sa.Column("used_at", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_interactions")),
     )
@@ -101,7 +103,6 @@ def _authorizations() -> None:
         sa.Column("code_digest", sa.Text(), nullable=True),
         sa.Column("code_challenge", sa.Text(), nullable=True),
         sa.Column("redirect_uri", sa.Text(), nullable=True),
-        sa.Column("redirect_uri_sent", sa.Integer(), nullable=False),
         sa.Column("code_expires_at", sa.Integer(), nullable=False),
         sa.Column("code_used_at", sa.Integer(), nullable=True),
         sa.Column("generation", sa.Integer(), nullable=False),
