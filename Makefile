@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 OLDEST := .venv-streamlit-oldest
 ARGS ?=
 
-.PHONY: help demo test check interop bench lock format clean setup browser
+.PHONY: help demo test check interop bench screenshots lock format clean setup browser
 
 help:            ## What there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -62,6 +62,9 @@ interop: $(STAMP) ## Certified peers from npm against our parts
 
 bench: $(STAMP)  ## Speed as ratios, measured in one run
 	$(BIN)/python -m benchmarks $(ARGS)
+
+screenshots: $(STAMP) browser ## The pictures of docs/screenshots.md, from a running demo
+	$(BIN)/python -m docs.screenshots $(ARGS)
 
 clean:           ## Remove what the targets above made
 	rm -rf $(VENV) $(OLDEST) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist tests/interop/node_modules

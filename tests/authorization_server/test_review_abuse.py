@@ -110,12 +110,12 @@ async def test_purging_many_goes_in_batches(desk: Desk) -> None:
 async def test_requests_go_on_between_two_batches_of_a_purge(desk: Desk) -> None:
     for number in range(2000):
         old = replace(an_interaction(f"old {number}"), created_at=Instant(START - 10), expires_at=START)
-        _memory(desk)._interactions[old.digest] = old  # noqa: SLF001  # an insert would make room at once
+        _memory(desk)._interactions[old.digest] = old  # an insert would make room at once
     left: list[int] = []
 
     async def watch() -> None:
-        while _memory(desk)._interactions:  # noqa: SLF001
-            left.append(len(_memory(desk)._interactions))  # noqa: SLF001
+        while _memory(desk)._interactions:
+            left.append(len(_memory(desk)._interactions))
             await asyncio.sleep(0)
 
     await asyncio.gather(desk.core.upkeep(), watch())

@@ -73,7 +73,18 @@ async def test_a_deleted_users_sub_is_never_used_again(desk: Desk) -> None:
     event = AuditEvent(at=desk.clock.now(), name="user.deleted")
     await desk.store.delete_user(Subject("u1"), desk.clock.now(), event)
     with pytest.raises(ConfigurationError):
-        await _again(desk, USERS[0])
+        await put_configured_user(desk.core._role, USERS[0], desk.clock.now())
+
+
+@pytest.mark.spec("V7-7.4")
+async def test_a_configured_user_who_was_deleted_stays_deleted_and_keeps_no_worker_from_starting(
+    desk: Desk,
+) -> None:
+    event = AuditEvent(at=desk.clock.now(), name="user.deleted")
+    await desk.store.delete_user(Subject("u1"), desk.clock.now(), event)
+    again = await _again(desk, *USERS)
+    assert await again.store.find_user(Subject("u1")) is None
+    assert await again.store.find_user(Subject("u2")) is not None
 
 
 @pytest.mark.spec("9700-4.15-a")

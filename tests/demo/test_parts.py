@@ -276,7 +276,7 @@ def test_no_secret_and_no_request_line_stands_in_a_log(world: World, ann: httpx2
             assert never not in said
 
 
-# --- a part that cannot work ---------------------------------------------------------------------------------------
+# --- a part that cannot work -------------------------------------------------------------------------------------
 
 
 @pytest.mark.spec("interfaces: demo")

@@ -117,7 +117,6 @@ def test_the_streamlit_app_asks_for_a_login(examples: Path, tmp_path: Path) -> N
     assert "/auth/login?next=/" in answer.headers["location"]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the page closes no client
 def test_the_page_shows_the_orders(examples: Path, issuer: LocalIssuer, tmp_path: Path) -> None:
     api = load(examples / "api.py")
     with issuer.stand_in_for(api.api), serving(api.app) as url:

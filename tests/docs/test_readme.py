@@ -168,7 +168,6 @@ def first_answer(url: str, log: Path) -> httpx2.Response:
     raise AssertionError(log.read_text())
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the page closes no client
 def test_the_page_shows_what_the_api_of_the_first_block_gives(issuer: LocalIssuer, folder: Path) -> None:
     made = module(the_block("python", API), "api")
     with issuer.stand_in_for(made.api), serving(made.app) as url:

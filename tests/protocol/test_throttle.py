@@ -49,10 +49,11 @@ def test_failures_wait_thirty_seconds_and_then_twice_as_long_up_to_an_hour() -> 
 
 
 @pytest.mark.spec("N63-3.2.2")
-def test_after_a_hundred_failures_every_attempt_waits_the_longest() -> None:
+def test_after_a_hundred_failures_every_attempt_is_refused() -> None:
     rule = Backoff("password")
-    answer = next_attempts(rule, Attempts(0, 100), 0)
-    assert answer == Attempts(3600, 100)
+    assert isinstance(next_attempts(rule, Attempts(0, 99), 0), Attempts)
+    for now in (0, 3600, 10 * 3600):
+        assert next_attempts(rule, Attempts(0, 100), now) == Refused(3600)
 
 
 @pytest.mark.parametrize(("now", "wait"), [(0, 30), (0.5, 30), (29.9, 1), (29, 1)])

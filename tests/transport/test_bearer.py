@@ -1,12 +1,17 @@
 """Clients that carry a fresh token, to one origin only."""
 
 import asyncio
+from typing import Any
 
 import httpx2
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Mount
 
 from proofkey.errors import ProofkeyError, Unavailable
 from proofkey.findings import Finding
+from proofkey.testing.server import serving as serving_app
 from proofkey.transport.bearer import async_bearer_client, bearer_client
 from tests.transport.loopback_server import http, saying, serving
 
@@ -133,3 +138,10 @@ async def test_the_clients_work_over_a_real_connection():
                 return sync_client.get("/orders").json()
 
         assert await asyncio.to_thread(call) == {"orders": []}
+
+
+def test_a_client_that_nobody_closes_keeps_no_connection_open():
+    with serving_app(Starlette(routes=[Mount("/", JSONResponse({}))])) as url:  # a server that would keep it
+        client: Any = bearer_client(url, lambda: "t")
+        assert client.get("/orders").status_code == 200
+        assert client._transport._pool.connections == []

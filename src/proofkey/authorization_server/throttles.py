@@ -5,11 +5,12 @@ from typing import Final
 
 from proofkey.authorization_server.role import AuthorizationServer
 from proofkey.errors import TooManyRequests
-from proofkey.protocol.text import Instant
+from proofkey.protocol.text import Instant, digest_of
 from proofkey.protocol.throttle import Backoff, Limit
 
 SIGN_IN_BY_ACCOUNT: Final = Backoff("sign-in account")
-"""NIST SP 800-63B-4 §3.2.2: 5 free, then 30 s doubling to 1 h; the owner's right password still works after it."""
+"""NIST SP 800-63B-4 §3.2.2: 5 free, then 30 s doubling to 1 h; 100 consecutive failures are the end until the
+store forgets them or an administrator sets a new password."""
 SIGN_IN_BY_ADDRESS: Final = Limit("sign-in address", burst=100, period=3)
 """Against spraying over many accounts; wide enough for an office behind one address."""
 CLIENT_SECRET: Final = Limit("client secret", burst=20, period=6)
@@ -32,6 +33,11 @@ async def forget_attempts(server: AuthorizationServer, rule: Limit | Backoff, ke
     """After a success."""
     if not server.policy.allow_insecure_no_throttles:
         await server.store.reset(rule, key)
+
+
+def account_key(username: str) -> str:
+    """A normalised username as throttles count it; the store holds no list of the names that were tried."""
+    return digest_of(username)
 
 
 def address_key(peer: str) -> str:

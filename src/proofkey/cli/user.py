@@ -11,6 +11,7 @@ import typer
 from proofkey.authorization_server.accounts.users import check_username, normalise_username
 from proofkey.authorization_server.records import AuditEvent, User
 from proofkey.authorization_server.stores import ServerStore
+from proofkey.authorization_server.throttles import SIGN_IN_BY_ACCOUNT, account_key
 from proofkey.cli.output import Json, new_app, print_data, print_json, say
 from proofkey.cli.store_access import Config, on_store, print_table, shown_instant
 from proofkey.errors import ConfigurationError
@@ -132,6 +133,7 @@ def password(
         user = await _find(store, username)
         hashed = await _checked_hash(new, user.username, settings)
         await store.set_password(user.sub, hashed, now, _event("user.password_changed", user.sub, now))
+        await store.reset(SIGN_IN_BY_ACCOUNT, account_key(user.username))
         _warn_configured(settings, user, "its password there is set again at the next start")
         return user
 

@@ -20,7 +20,7 @@ def plain(text: str) -> str:
 
 
 def euros(amount: float) -> str:
-    return f"{amount:,.2f} €"
+    return f"{amount:,.2f}\N{NO-BREAK SPACE}€"
 
 
 def ask_api(path: str) -> httpx2.Response | None:
@@ -39,19 +39,18 @@ def show_orders() -> None:
         st.error(f"The API refused the orders ({answer.status_code}).")
         return
     orders = answer.json()
-    left, right = st.columns(2)
-    left.metric("Orders", len(orders), border=True)
-    right.metric("Total", euros(sum(order["total"] for order in orders)), border=True)
+    with st.container(horizontal=True):
+        st.metric("Orders", len(orders))
+        st.metric("Total", euros(sum(order["total"] for order in orders)))
     st.table([row_of(order) for order in orders], border="horizontal")  # pyright: ignore[reportUnknownMemberType]
 
 
-def row_of(order: dict[str, Any]) -> dict[str, object]:
+def row_of(order: dict[str, Any]) -> dict[str, str]:
     return {
         "Order": str(order["id"]),
-        "Item": plain(order["item"]),
+        "Item": f"{order['quantity']} × {plain(order['item'])}",
         "Customer": plain(order["customer"]),
-        "Quantity": order["quantity"],
-        "Total": f"{euros(order['total']):\u2007>10}",  # a column of digits
+        "Total": euros(order["total"]),
     }
 
 

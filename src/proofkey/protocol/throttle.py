@@ -22,7 +22,8 @@ class Limit:
 @dataclass(frozen=True, slots=True)
 class Backoff:
     """For failures of one account: `free` attempts, then a delay of `first` seconds that doubles up to `longest`;
-    after `most` consecutive failures every attempt waits `longest` (NIST SP 800-63B-4 §3.2.2)."""
+    after `most` consecutive failures every attempt is refused until the store forgets or an administrator gives a
+    new password (NIST SP 800-63B-4 §3.2.2)."""
 
     name: str
     free: int = 5
@@ -89,6 +90,6 @@ def _next_failure(rule: Backoff, before: Attempts | None, now: float) -> Attempt
         return Refused(math.ceil(before.next_at - now))
     count = (before.count if before else 0) + 1
     if count > rule.most:
-        return Attempts(now + rule.longest, rule.most)
+        return Refused(round(rule.longest))
     delay = 0.0 if count < rule.free else min(rule.first * 2 ** (count - rule.free), rule.longest)
     return Attempts(now + delay, count)

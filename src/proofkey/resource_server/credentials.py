@@ -9,6 +9,9 @@ from proofkey.errors import MalformedCredentials, NoCredentials
 from proofkey.findings import Finding
 
 _TOKEN_CHARACTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
+_SCHEME_CHARACTERS: Final = (
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~"  # RFC 9110 §5.6.2
+)
 _KNOWN_SCHEMES: Final = frozenset({b"basic", b"digest", b"dpop", b"negotiate"})
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -66,8 +69,9 @@ def _other_scheme(scheme: bytes) -> NoCredentials | MalformedCredentials:
     known = scheme.lower()
     if known in _KNOWN_SCHEMES:
         return NoCredentials(Finding.CREDENTIALS_NONE, scheme=known.decode("ascii"))
-    if not scheme:
-        return MalformedCredentials(Finding.CREDENTIALS_MALFORMED, reason="empty")
+    if not scheme or scheme.translate(None, _SCHEME_CHARACTERS):
+        reason = "not a scheme's characters" if scheme else "empty"
+        return MalformedCredentials(Finding.CREDENTIALS_MALFORMED, reason=reason)
     return NoCredentials(Finding.CREDENTIALS_NONE, scheme="other")
 
 

@@ -17,7 +17,8 @@ MAX_TARGET: Final = 16_384
 """Characters of a request target; a longer one is no authorization response."""
 _PAGE: Final = (
     "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-    "<title>You may close this window</title><style>:root{color-scheme:light dark}body{font:1rem/1.6 system-ui,sans-serif;"
+    "<title>You may close this window</title>"
+    "<style>:root{color-scheme:light dark}body{font:1rem/1.6 system-ui,sans-serif;"
     "max-width:30rem;margin:15vh auto;padding:0 1rem}</style>"
     "<h1>You may close this window</h1><p>The answer has reached the terminal.</p></html>"
 )

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from anyio import sleep, to_thread
+from anyio import to_thread
+from anyio.lowlevel import checkpoint
 
 from proofkey.authorization_server.accounts.users import put_configured_user
 from proofkey.authorization_server.answers import Answer, Browser
@@ -80,7 +81,12 @@ class ServerCore:
         for client in self.policy.clients:
             await self._put_client(client, now)
         for user in self.policy.users:
-            await put_configured_user(self._role, user, now)
+            try:
+                await put_configured_user(self._role, user, now)
+            except ConfigurationError as error:
+                if error.finding is not Finding.SUBJECT_RETIRED:
+                    raise
+                events.refused("users.configured_but_deleted", error)  # who was deleted stays so; others sign in
         await self.upkeep()
 
     async def upkeep(self) -> None:
@@ -89,7 +95,7 @@ class ServerCore:
         await rotate_keys(self.store, self._sealer, now, self.policy.lifetimes)
         await self._load_keys()
         while await self.store.purge(now):
-            await sleep(0)  # a store need not wait: requests go on between two batches
+            await checkpoint()  # a store need not wait: requests go on between two batches
 
     # --- documents ------------------------------------------------------------
 

@@ -73,15 +73,21 @@ def bearer_client(
 ) -> httpx2.Client:
     """A client whose relative URLs start at `base_url`; `token` is asked before each request.
 
-    Redirects are not followed. Raises: Unavailable when the URL is neither https nor http on loopback; requests to
-    another origin raise ProofkeyError.
+    Redirects are not followed. No connection stays open between requests: the pages that use this close no client.
+    Raises: Unavailable when the URL is neither https nor http on loopback; requests to another origin raise
+    ProofkeyError.
     """
     auth = _SyncBearer(base_url, token)
     if transport is not None:
         return httpx2.Client(base_url=base_url, auth=auth, timeout=timeout, transport=transport)
     mounts: dict[str, Any] = dict.fromkeys(DIRECT)
     return httpx2.Client(
-        base_url=base_url, auth=auth, timeout=timeout, verify=_context(base_url, ca_file), mounts=mounts
+        base_url=base_url,
+        auth=auth,
+        timeout=timeout,
+        verify=_context(base_url, ca_file),
+        mounts=mounts,
+        limits=httpx2.Limits(max_keepalive_connections=0),
     )
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from proofkey.authorization_server.accounts.users import normalise_username
-from proofkey.protocol.text import Secret, Subject
+from proofkey.authorization_server.throttles import SIGN_IN_BY_ACCOUNT, account_key
+from proofkey.protocol.text import Instant, Secret, Subject
 from proofkey.runtime.passwords import PasswordPool
 from proofkey.store.sql import SqliteServerStore
 from proofkey.testing.stores import (
@@ -97,6 +98,20 @@ async def test_a_new_password_signs_the_user_out(store: SqliteServerStore, proof
     assert found.sign_in.ended_at
     assert found.user
     assert await PasswordPool().verify(found.user.password_hash, Secret(PASSWORD))
+
+
+@pytest.mark.spec("N63-3.2.2")
+async def test_a_new_password_opens_an_account_that_was_closed_by_failures(
+    store: SqliteServerStore, proofkey: Proofkey
+) -> None:
+    await store.put_user(a_user(), START)
+    rule, key, now = SIGN_IN_BY_ACCOUNT, account_key("ann"), START
+    for _ in range(rule.most):
+        assert await store.take(rule, key, now) is None
+        now = Instant(now + int(rule.longest))
+    assert await store.take(rule, key, now) is not None
+    assert proofkey("user", "password", "ann", stdin=PASSWORD).status == 0
+    assert await store.take(rule, key, now) is None
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,14 @@ from proofkey.authorization_server.role import AuthorizationServer
 from proofkey.authorization_server.throttles import (
     SIGN_IN_BY_ACCOUNT,
     SIGN_IN_BY_ADDRESS,
+    account_key,
     address_key,
     forget_attempts,
     take_attempt,
 )
 from proofkey.errors import SignInFailed
 from proofkey.findings import Finding
-from proofkey.protocol.text import Instant, Secret, digest_of
+from proofkey.protocol.text import Instant, Secret
 
 
 async def authenticate(
@@ -24,7 +25,7 @@ async def authenticate(
     account or the address must wait, Unavailable when there are too many attempts in the queue.
     """
     name = normalise_username(username)
-    account = digest_of(name)
+    account = account_key(name)
     await take_attempt(server, SIGN_IN_BY_ADDRESS, address_key(peer), now)
     await take_attempt(server, SIGN_IN_BY_ACCOUNT, account, now)
     user = await server.store.find_username(name)
