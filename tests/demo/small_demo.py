@@ -20,10 +20,15 @@ READY = (
     "def ready():\n"
     "    print(json.dumps({'event': 'ready', 'role': '%s', 'pid': os.getpid()}), flush=True)\n"
 )
+REFUSE = "print(json.dumps({'event': 'error', 'finding': '%s', 'message': '[server] no'}))\nsys.exit(2)\n"
+ONE_LINE = (REFUSE % "CFG-05").strip().replace("\n", "; ")
 BEHAVIOURS = {
     "serves": "ready()\ntime.sleep(60)\n",
     "dies": "ready()\n[print(f'line {n} of [the log]', file=sys.stderr) for n in range(40)]\nsys.exit(3)\n",
-    "refuses": "print(json.dumps({'event': 'error', 'finding': 'CFG-05', 'message': '[server] no'}))\nsys.exit(2)",
+    "refuses": REFUSE % "CFG-02",
+    "taken": REFUSE % "CFG-05",
+    "taken_once": f"if not os.path.exists('was_taken'):\n    open('was_taken', 'w').close()\n    {ONE_LINE}\nready()\n"
+    "time.sleep(60)\n",
     "crashes": "raise SystemError('a bug')\n",
     "hangs": "time.sleep(60)\n",
     "clings": "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nready()\ntime.sleep(60)\n",
@@ -39,7 +44,8 @@ def main(folder: Path, *words: str) -> int:
 
     ports = {"server": 9000, "api": 8000, "streamlit": 8501}
     demo = Demo(folder, ports, Secret("brave-otter-river-41"), folder / "clock")
-    return Launcher(demo, ready_json="--ready-json" in words, browser=False, start=start).run()
+    os.chdir(folder)
+    return Launcher(lambda: demo, ready_json="--ready-json" in words, browser=False, start=start).run()
 
 
 if __name__ == "__main__":

@@ -146,7 +146,7 @@ def test_a_part_that_was_killed_is_told_of_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("behaviour", "words"),
-    [("refuses", "error: the api part: [server] no (CFG-05)"), ("crashes", "SystemError: a bug")],
+    [("refuses", "error: the api part: [server] no (CFG-02)"), ("crashes", "SystemError: a bug")],
 )
 def test_a_part_that_does_not_start_is_told_of_in_its_own_words(
     tmp_path: Path, behaviour: str, words: str
@@ -163,8 +163,7 @@ def test_programs_get_the_refusal_as_one_json_line(tmp_path: Path) -> None:
     ran = run(tmp_path, "--ready-json", "api=refuses")
     lines = [json.loads(line) for line in ran.stdout.splitlines()]
     assert ran.returncode == 2
-    assert [line["event"] for line in lines] == ["ready", "error"]
-    assert lines[-1] == {"event": "error", "finding": "CFG-05", "message": "[server] no"}
+    assert lines == [{"event": "error", "finding": "CFG-02", "message": "[server] no"}]
 
 
 @pytest.mark.spec("interfaces: demo")
@@ -174,3 +173,16 @@ def test_programs_see_a_part_that_dies_by_the_exit_status(tmp_path: Path) -> Non
     assert [json.loads(line)["role"] for line in ran.stdout.splitlines()] == ["server", "api", "streamlit", "demo"]
     assert "the streamlit part ended by itself" in ran.stderr
     assert "line 39 of [the log]" in ran.stderr
+
+
+def test_a_port_that_somebody_took_meanwhile_is_replaced(tmp_path: Path) -> None:
+    ran = run(tmp_path, "--ready-json", "api=taken_once", "streamlit=dies")
+    assert [json.loads(line)["role"] for line in ran.stdout.splitlines()] == ["server", "api", "streamlit", "demo"]
+    assert (tmp_path / "was_taken").exists()
+
+
+def test_it_gives_up_when_ports_are_taken_again_and_again(tmp_path: Path) -> None:
+    ran = run(tmp_path, "api=taken")
+    assert ran.returncode == 2
+    assert ran.stderr.count("starting the api") == 3
+    assert ran.stderr.count("(CFG-05)") == 1

@@ -146,7 +146,7 @@ def test_no_token_comes_to_the_browser(world: World, browser: httpx2.Client) -> 
 @pytest.mark.spec("interfaces: demo web app")
 def test_call_brings_the_orders_of_the_api(world: World, ann: httpx2.Client) -> None:
     answer = ann.get(f"{world.web.url}/call", params={"path": "/orders"})
-    assert (answer.status_code, len(answer.json())) == (200, 4)
+    assert (answer.status_code, [order["id"] for order in answer.json()][:4]) == (200, [1001, 1002, 1003, 1004])
     assert ann.get(f"{world.web.url}/call").json() == answer.json()
 
 
@@ -162,7 +162,7 @@ def test_call_without_a_login_is_401_for_a_program_and_leads_a_person_to_the_log
 def test_call_passes_the_refusal_of_the_api_on(world: World, browser: httpx2.Client, ann: httpx2.Client) -> None:
     sign_in(world, browser, "bob")
     assert browser.get(f"{world.web.url}/call", params={"path": "/report"}).status_code == 403
-    assert ann.get(f"{world.web.url}/call", params={"path": "/report"}).json()["orders"] == 4
+    assert ann.get(f"{world.web.url}/call", params={"path": "/report"}).json()["orders"] >= 4
 
 
 @pytest.mark.parametrize("path", ["orders", "//evil.test/", "http://evil.test/", "", "/a\nb", "/a\x00"])

@@ -43,7 +43,7 @@ def test_a_part_is_ready_when_it_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("program", "finding", "message"),
     [
-        pytest.param(BEHAVIOURS["refuses"], Finding.PORT_IN_USE, "[server] no", id="it said why"),
+        pytest.param(BEHAVIOURS["taken"], Finding.PORT_IN_USE, "[server] no", id="it said why"),
         pytest.param("raise SystemError", Finding.PART_FAILED, "it ended before it was ready", id="it crashed"),
         pytest.param("print('hello')", Finding.PART_FAILED, "it ended before it was ready", id="no JSON"),
         pytest.param("print('[1]')", Finding.PART_FAILED, "it ended before it was ready", id="no object"),

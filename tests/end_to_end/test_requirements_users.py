@@ -332,7 +332,7 @@ def test_each_sign_in_is_told_with_who_where_how_and_when(op: Provider) -> None:
     (failed,) = [one for one in events if one.get("finding") == "USR-01"]
     (begun,) = [one for one in events if one["event"] == "sign_in.begun"]
     assert failed["sub"] == begun["sub"] == "sub-of-hugo"
-    assert failed["why"] == "wrong password"
+    assert failed["reason"] == "wrong password"
     assert begun["client_id"] == "first"
     assert begun["factor"] == "pwd"
     for one in (failed, begun):

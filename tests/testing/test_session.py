@@ -68,7 +68,7 @@ async def test_an_access_token_that_is_over_cannot_be_refreshed(
     cookie = login_as(login, expires_in=60)
     session = await session_of(login, cookie)
     assert session is not None
-    assert (await login.core.access_token(session.id)).access_token
+    assert (await login.core.access_token(session.id)).access_token.reveal()
     clock.turn(61)
     with pytest.raises(RefreshFailed):
         await login.core.access_token(session.id)

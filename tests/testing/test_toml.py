@@ -22,7 +22,7 @@ def test_what_is_written_is_what_is_read(document: dict[str, dict[str, Any]]) ->
 
 
 def test_a_document_is_one_that_a_person_can_read() -> None:
-    document = {
+    document: dict[str, dict[str, object]] = {
         "server": {"issuer": "https://op.test", "workers": 2, "flag": True, "lifetimes": {"code": 60}},
         "login": {"scope": "openid", "odd key": ("a", "é")},
     }

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 
 WAIT = 0.2
 """Seconds between looks at the end."""
@@ -13,9 +14,7 @@ WAIT = 0.2
 
 def has_keys() -> bool:
     """True when our stdin is a terminal that can be read key by key, and this process is in its foreground."""
-    try:
-        import termios  # noqa: F401 - not on every system
-    except ImportError:
+    if find_spec("termios") is None:  # not on every system
         return False
     if not sys.stdin.isatty():
         return False

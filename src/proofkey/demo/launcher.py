@@ -18,12 +18,15 @@ from proofkey.demo.keyboard import has_keys, keys_of_terminal
 from proofkey.demo.processes import Part, start, stop, watch
 from proofkey.demo.setting_up import USERS, Demo, set_up
 from proofkey.demo.token import fetch_token
-from proofkey.errors import ProofkeyError
+from proofkey.errors import ConfigurationError, ProofkeyError
+from proofkey.findings import Finding
 from proofkey.runtime.clock import CLOCK_FILE
 from proofkey.runtime.entropy import system_entropy
 
 CLOCK_STEP = 20 * 60
 """Seconds that the key `c` moves every clock of the demonstration."""
+STARTS = 3
+"""How often it tries to start with ports that seemed free."""
 ENDING_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 """Ctrl-C, a polite end, a closed terminal; by name, for not every system has all."""
 StartPart = Callable[[Demo, str, Path | None], Part]
@@ -33,8 +36,11 @@ StartPart = Callable[[Demo, str, Path | None], Part]
 class Launcher:
     """Starts the parts, shows the panel, and ends everything with itself."""
 
-    def __init__(self, demo: Demo, *, ready_json: bool, browser: bool, start: StartPart = start) -> None:
-        self._demo = demo
+    def __init__(
+        self, make_demo: Callable[[], Demo], *, ready_json: bool, browser: bool, start: StartPart = start
+    ) -> None:
+        self._make_demo = make_demo
+        self._demo = make_demo()
         self._start_part = start
         self._ready_json = ready_json
         self._browser = browser and not ready_json
@@ -50,7 +56,7 @@ class Launcher:
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._on_signal)
         try:
-            self._start_parts()
+            self._start()
             if not self._ended.is_set():
                 watch(self._parts, self._ended, self._on_end)
                 self._serve()
@@ -65,14 +71,35 @@ class Launcher:
     def _on_signal(self, number: int, frame: object) -> None:
         self._ended.set()
 
-    def _start_parts(self) -> None:
-        """The Streamlit app takes longest and needs nobody at its start; the API looks for its issuer's keys."""
-        server, streamlit = self._start("server"), self._start("streamlit")
-        if self._is_ready(server):
-            self._is_ready(self._start("api"))
-        self._is_ready(streamlit)
+    def _start(self) -> None:
+        """Starts everything, with other ports when somebody takes one between our look and the start of its part.
 
-    def _start(self, role: str) -> Part:
+        Raises: ConfigurationError.
+        """
+        for left in reversed(range(STARTS)):
+            try:
+                lines = self._start_parts()
+            except ConfigurationError as error:
+                if error.finding is not Finding.PORT_IN_USE or not left:
+                    raise
+                stop(self._parts)
+                self._parts, self._failed, self._demo = [], None, self._make_demo()
+            else:
+                for line in lines if self._ready_json else ():
+                    _print_json(line)
+                return
+
+    def _start_parts(self) -> list[dict[str, object]]:
+        """The ready lines. The Streamlit app takes longest; the API looks for its issuer's keys at its start.
+
+        Raises: ConfigurationError.
+        """
+        server, streamlit = self._start_one("server"), self._start_one("streamlit")
+        lines = [self._line_of(server)]
+        lines += [self._line_of(self._start_one("api"))] if lines[0] else []
+        return [line for line in (*lines, self._line_of(streamlit)) if line is not None]
+
+    def _start_one(self, role: str) -> Part:
         if not self._ready_json:
             self._talk.print(f"starting the {role} …", style="dim")
         log = None if self._ready_json else self._demo.folder / f"{role}.log"
@@ -80,16 +107,13 @@ class Launcher:
         self._parts.append(part)
         return part
 
-    def _is_ready(self, part: Part) -> bool:
-        """Waits for it and tells programs; False when we are to end. Raises: ConfigurationError."""
+    def _line_of(self, part: Part) -> dict[str, object] | None:
+        """What it says when it is ready; None when we are to end. Raises: ConfigurationError."""
         try:
-            line = part.wait_until_ready(self._ended)
-        except ProofkeyError:
+            return part.wait_until_ready(self._ended)
+        except ConfigurationError:
             self._failed = part
             raise
-        if line is not None and self._ready_json:
-            _print_json(line)
-        return line is not None
 
     def _on_end(self, part: Part) -> None:
         self._failed = part
@@ -195,5 +219,9 @@ def run_demo(*, ready_json: bool, browser: bool) -> int:
     """The whole demonstration, in a folder that goes with it; on the clock file of the environment, if any."""
     given = os.environ.get(CLOCK_FILE)
     with tempfile.TemporaryDirectory(prefix="proofkey-demo-") as folder:
-        demo = set_up(Path(folder), system_entropy, clock_file=Path(given).absolute() if given else None)
-        return Launcher(demo, ready_json=ready_json, browser=browser).run()
+
+        def make_demo() -> Demo:
+            place = Path(tempfile.mkdtemp(dir=folder))
+            return set_up(place, system_entropy, clock_file=Path(given).absolute() if given else None)
+
+        return Launcher(make_demo, ready_json=ready_json, browser=browser).run()
