@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OLDEST := .venv-streamlit-oldest
 ARGS ?=
+# The machine's own trust store, as pip uses it: a mirror may have a certificate of its own.
+export UV_SYSTEM_CERTS := 1
+export UV_NATIVE_TLS := 1
 
 .PHONY: help demo test check interop bench screenshots lock format clean setup browser
 

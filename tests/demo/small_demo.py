@@ -5,6 +5,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from proofkey.demo.launcher import Launcher
@@ -27,8 +28,8 @@ BEHAVIOURS = {
     "dies": "ready()\n[print(f'line {n} of [the log]', file=sys.stderr) for n in range(40)]\nsys.exit(3)\n",
     "refuses": REFUSE % "CFG-02",
     "taken": REFUSE % "CFG-05",
-    "taken_once": f"if not os.path.exists('was_taken'):\n    open('was_taken', 'w').close()\n    {ONE_LINE}\nready()\n"
-    "time.sleep(60)\n",
+    "taken_once": "if not os.path.exists('was_taken'):\n    open('was_taken', 'w').close()\n"
+    f"    {ONE_LINE}\nready()\ntime.sleep(60)\n",
     "crashes": "raise SystemError('a bug')\n",
     "hangs": "time.sleep(60)\n",
     "clings": "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nready()\ntime.sleep(60)\n",
@@ -42,10 +43,11 @@ def main(folder: Path, *words: str) -> int:
         program = READY % role + BEHAVIOURS[behaviours.get(role, "serves")]
         return Part(role, [sys.executable, "-I", "-c", program], dict(os.environ), log)
 
-    ports = {"server": 9000, "api": 8000, "streamlit": 8501}
-    demo = Demo(folder, ports, Secret("brave-otter-river-41"), folder / "clock")
+    def make_demo(ports: Mapping[str, int]) -> Demo:
+        return Demo(folder, ports, Secret("brave-otter-river-41"), folder / "clock")
+
     os.chdir(folder)
-    return Launcher(lambda: demo, ready_json="--ready-json" in words, browser=False, start=start).run()
+    return Launcher(make_demo, ready_json="--ready-json" in words, browser=False, start=start).run()
 
 
 if __name__ == "__main__":

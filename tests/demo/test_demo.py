@@ -18,7 +18,7 @@ from proofkey.testing.demo_process import running_demo
 from proofkey.testing.server import ServerFailed
 from tests.demo.process_kit import children, is_alive, terminal, wait_for
 
-pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("whole demo"), pytest.mark.timeout(180)]
 
 DEMO = [sys.executable, "-m", "proofkey", "demo"]
 CURL = re.compile(r"curl -H '(Authorization): (Bearer [\w.-]+)' (http://127\.0\.0\.1:[0-9]+/orders)")

@@ -52,7 +52,7 @@ def test_the_panel_says_where_everything_is_and_who_may_sign_in(tmp_path: Path) 
     assert shown.seen.count("brave-otter") == 1
 
 
-@pytest.mark.parametrize("how", ["q", "Q", "Ctrl-C", "SIGTERM", "the window is closed"])
+@pytest.mark.parametrize("how", ["q", "Ctrl-C", "SIGTERM", "the window is closed"])
 def test_everything_ends_together(tmp_path: Path, how: str) -> None:
     with terminal([*SMALL, str(tmp_path)]) as shown:
         shown.read_until("to quit.")
@@ -125,7 +125,7 @@ def test_without_a_terminal_no_keys_are_promised(tmp_path: Path) -> None:
 # --- parts that fail ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("role", ["server", "api", "streamlit"])
+@pytest.mark.parametrize("role", ["server", "streamlit"])
 def test_a_part_that_dies_ends_everything_and_shows_the_end_of_its_log(tmp_path: Path, role: str) -> None:
     with terminal([*SMALL, str(tmp_path), f"{role}=dies"]) as shown:
         assert shown.wait() == 1
@@ -179,6 +179,7 @@ def test_a_port_that_somebody_took_meanwhile_is_replaced(tmp_path: Path) -> None
     ran = run(tmp_path, "--ready-json", "api=taken_once", "streamlit=dies")
     assert [json.loads(line)["role"] for line in ran.stdout.splitlines()] == ["server", "api", "streamlit", "demo"]
     assert (tmp_path / "was_taken").exists()
+    assert json.loads(ran.stdout.splitlines()[-1])["api"] == "http://127.0.0.1:0"  # any free one
 
 
 def test_it_gives_up_when_ports_are_taken_again_and_again(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from proofkey.testing.issuer import LocalIssuer
 from proofkey.testing.server import ServerProcess, running_command, running_server
 from proofkey.testing.session import LoginAs
 
-pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("demo parts"), pytest.mark.timeout(180)]
 
 SAME_ORIGIN = {"sec-fetch-site": "same-origin"}
 

@@ -16,7 +16,7 @@ from rich.markup import escape
 
 from proofkey.demo.keyboard import has_keys, keys_of_terminal
 from proofkey.demo.processes import Part, start, stop, watch
-from proofkey.demo.setting_up import USERS, Demo, set_up
+from proofkey.demo.setting_up import USERS, USUAL_PORTS, Demo, set_up
 from proofkey.demo.token import fetch_token
 from proofkey.errors import ConfigurationError, ProofkeyError
 from proofkey.findings import Finding
@@ -29,6 +29,10 @@ STARTS = 3
 """How often it tries to start with ports that seemed free."""
 ENDING_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 """Ctrl-C, a polite end, a closed terminal; by name, for not every system has all."""
+ANY_PORTS: Mapping[str, int] = dict.fromkeys(USUAL_PORTS, 0)
+"""For another try: two demonstrations that want the same ports would only meet again."""
+MakeDemo = Callable[[Mapping[str, int]], Demo]
+"""Sets up a demonstration with these ports, or free ones."""
 StartPart = Callable[[Demo, str, Path | None], Part]
 """Starts the part of that role; its log goes to the file, or to our stderr."""
 
@@ -36,11 +40,9 @@ StartPart = Callable[[Demo, str, Path | None], Part]
 class Launcher:
     """Starts the parts, shows the panel, and ends everything with itself."""
 
-    def __init__(
-        self, make_demo: Callable[[], Demo], *, ready_json: bool, browser: bool, start: StartPart = start
-    ) -> None:
+    def __init__(self, make_demo: MakeDemo, *, ready_json: bool, browser: bool, start: StartPart = start) -> None:
         self._make_demo = make_demo
-        self._demo = make_demo()
+        self._demo = make_demo(USUAL_PORTS)
         self._start_part = start
         self._ready_json = ready_json
         self._browser = browser and not ready_json
@@ -83,7 +85,7 @@ class Launcher:
                 if error.finding is not Finding.PORT_IN_USE or not left:
                     raise
                 stop(self._parts)
-                self._parts, self._failed, self._demo = [], None, self._make_demo()
+                self._parts, self._failed, self._demo = [], None, self._make_demo(ANY_PORTS)
             else:
                 for line in lines if self._ready_json else ():
                     _print_json(line)
@@ -220,8 +222,9 @@ def run_demo(*, ready_json: bool, browser: bool) -> int:
     given = os.environ.get(CLOCK_FILE)
     with tempfile.TemporaryDirectory(prefix="proofkey-demo-") as folder:
 
-        def make_demo() -> Demo:
+        def make_demo(ports: Mapping[str, int]) -> Demo:
             place = Path(tempfile.mkdtemp(dir=folder))
-            return set_up(place, system_entropy, clock_file=Path(given).absolute() if given else None)
+            clock_file = Path(given).absolute() if given else None
+            return set_up(place, system_entropy, usual_ports=ports, clock_file=clock_file)
 
         return Launcher(make_demo, ready_json=ready_json, browser=browser).run()
