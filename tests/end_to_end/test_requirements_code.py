@@ -153,7 +153,9 @@ def test_secrets_have_256_bits_and_none_stands_in_the_database(op: Provider) -> 
     for secret in secrets:
         assert secret.reveal().encode() not in stored
     assert (op.config.parent / "master.key").read_bytes() not in stored
-    assert not [one for one in op.seen if len(one) > 8 and one.encode() in stored]
+    made = [one for one in op.seen if len(one) > 8 and len(set(one)) > 3]  # not what tests filled up with x
+    assert made
+    assert not [one for one in made if one.encode() in stored]
 
 
 def database_files(op: Provider) -> list[Path]:

@@ -5,6 +5,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Annotated, Any, Final
@@ -122,8 +123,10 @@ def _extra_missing(error: ImportError, extra: str) -> ConfigurationError:
 
 
 def _os_failed(error: OSError) -> int:
+    if error.filename is None:  # of our own output: what is left in its buffer must not fail again at the end
+        with suppress(OSError, ValueError, AttributeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if error.errno == errno.EPIPE:  # the reader of our output has gone, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     reason = error.strerror or type(error).__name__
     where = f": {error.filename}" if isinstance(error.filename, str) else ""
