@@ -44,8 +44,8 @@ demo: $(STAMP)   ## Provider, API and Streamlit app with two users, offline (ARG
 	@$(BIN)/proofkey demo $(ARGS)
 
 test: $(STAMP) browser $(OLDEST)/.installed  ## All tests, in a real browser too; the Streamlit face on its oldest release as well
-	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
-	$(OLDEST)/bin/pytest tests/streamlit -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	$(OLDEST)/bin/pytest tests/streamlit -n 2 --dist loadfile
 
 browser:         # Debian's Chromium, unless CHROMIUM names another
 	@if [ -x "$${CHROMIUM:-/usr/bin/chromium}" ]; then :; \

@@ -14,7 +14,7 @@ from proofkey.runtime.loopback import LoopbackListener
 from proofkey.testing.demo_process import RunningDemo, running_demo
 from tests.browser import chromium
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300), pytest.mark.xdist_group("demo")]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 JWT = re.compile(rb"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}")
 FIRST_ORDER = "Field notebook, dotted"

@@ -21,7 +21,7 @@ from proofkey.testing.relying_party import Person, RelyingParty, Value
 from proofkey.testing.server import ServerProcess, free_port, write_server_config
 from tests.end_to_end.provider_kit import PEOPLE, Provider, page_of, server_settings
 
-pytestmark = [pytest.mark.xdist_group("provider"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.timeout(180)]
 
 COMPETITORS = 50
 LOCKED_SECONDS = 0.7

@@ -23,7 +23,7 @@ from tests.end_to_end.provider_kit import (
     sent_back,
 )
 
-pytestmark = [pytest.mark.xdist_group("provider"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.timeout(180)]
 
 UNREGISTERED = [
     "https://rp.test/cb/",

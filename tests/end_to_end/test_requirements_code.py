@@ -9,7 +9,7 @@ from proofkey.protocol.text import Secret
 from proofkey.testing.relying_party import Value
 from tests.end_to_end.provider_kit import CALLBACK, WITH_QUERY, Provider, error_of, sent_back
 
-pytestmark = [pytest.mark.xdist_group("provider"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.timeout(180)]
 
 GOOD = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 

@@ -19,7 +19,7 @@ from tests.end_to_end.provider_kit import (
     page_of,
 )
 
-pytestmark = [pytest.mark.xdist_group("provider"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.timeout(180)]
 
 HOUR = 3600
 STATE = "s /\u00e9&"

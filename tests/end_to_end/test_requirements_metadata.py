@@ -11,7 +11,7 @@ import pytest
 
 from tests.end_to_end.provider_kit import API, MAIL, Provider, header_of
 
-pytestmark = [pytest.mark.xdist_group("provider"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.timeout(180)]
 
 OPENID, OAUTH = "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"
 

@@ -19,7 +19,7 @@ from tests.end_to_end.provider_kit import (
     sent_back,
 )
 
-pytestmark = [pytest.mark.xdist_group("provider"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.timeout(180)]
 
 
 def pages_shown(party: RelyingParty, person: Person, **changes: Value) -> tuple[list[str], dict[str, str]]:

@@ -21,7 +21,7 @@ from tests.end_to_end.provider_kit import (
     sent_back,
 )
 
-pytestmark = [pytest.mark.xdist_group("provider"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.timeout(180)]
 
 FORM = "application/x-www-form-urlencoded"
 MACHINE = "secret of machine, 0123456789abcdefghij"

@@ -18,7 +18,7 @@ from tests.end_to_end.provider_kit import (
     run_here,
 )
 
-pytestmark = [pytest.mark.xdist_group("provider"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.timeout(180)]
 
 DAY = 86_400
 

@@ -29,7 +29,7 @@ from tests.end_to_end.provider_kit import (
     sent_back,
 )
 
-pytestmark = [pytest.mark.xdist_group("provider"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.timeout(180)]
 
 
 def login_page(op: Provider, client: httpx2.Client) -> httpx2.Response:
