@@ -4,16 +4,36 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
 
 import pytest
 
+_numbers = count()
+
+
+def _use(folder: Path) -> None:
+    """A memory store locks its public URL in the temporary folder: one process per URL."""
+    tempfile.tempdir = str(folder)
+    os.environ["TMPDIR"] = str(folder)
+
 
 @pytest.fixture(scope="session", autouse=True)
-def folder_of_this_worker(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A memory store locks its public URL in the temporary folder: one process per URL."""
-    folder = str(tmp_path_factory.mktemp("worker"))
-    tempfile.tempdir = folder
-    os.environ["TMPDIR"] = folder
+def folder_of_this_worker(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For what lives longer than a test."""
+    folder = tmp_path_factory.mktemp("worker")
+    _use(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def folder_of_this_test(folder_of_this_worker: Path) -> Iterator[None]:
+    """A store that a test leaves open is in nobody's way."""
+    folder = folder_of_this_worker / f"test{next(_numbers)}"
+    folder.mkdir()
+    _use(folder)
+    yield
+    _use(folder_of_this_worker)
 
 
 @pytest.fixture(autouse=True)

@@ -32,8 +32,8 @@ async def test_a_url_names_its_store(tmp_path: Path) -> None:
         open_server_store(f"sqlite:///{tmp_path}/op.db"),
         open_session_store("sqlite:///rp.db", SEALER, base=tmp_path),
     ]
-    kinds = [type(store) for store in stores]
-    assert kinds == [MemoryServerStore, MemorySessionStore, SqliteServerStore, SqliteSessionStore]
+    kinds = (MemoryServerStore, MemorySessionStore, SqliteServerStore, SqliteSessionStore)
+    assert all(isinstance(store, kind) for store, kind in zip(stores, kinds, strict=True))
     assert (tmp_path / "op.db").exists()
     assert (tmp_path / "rp.db").exists()
     for store in stores:
@@ -108,6 +108,17 @@ def test_a_second_process_does_not_share_a_memory_store() -> None:
     assert second("sessions", "https://rp.test") == "STO-01"
     assert second("server", "https://other.test") == "opened"
     assert second("sessions", "https://op.test") == "opened"
+
+
+@pytest.mark.spec("X-store")
+async def test_the_name_is_free_when_its_last_store_is_closed() -> None:
+    first = open_session_store("memory:", SEALER, name="https://rp.test")
+    other = open_session_store("memory:", SEALER, name="https://rp.test")
+    await first.aclose()
+    await first.aclose()
+    assert second("sessions", "https://rp.test") == "STO-01"
+    await other.aclose()
+    assert second("sessions", "https://rp.test") == "opened"
 
 
 def test_one_process_may_open_it_again() -> None:

@@ -31,8 +31,7 @@ def open_server_store(url: str, *, name: str = "", base: Path | None = None) -> 
     Raises: ConfigurationError when it cannot be opened, or when another process serves `name` from memory.
     """
     if url == MEMORY:
-        _claim("server", name)
-        return MemoryServerStore()
+        return _ClaimedServerStore(_claim("server", name))
     database = _database(url, base)
     from proofkey.store.sql import SqliteServerStore
 
@@ -42,8 +41,7 @@ def open_server_store(url: str, *, name: str = "", base: Path | None = None) -> 
 def open_session_store(url: str, sealer: Sealer, *, name: str = "", base: Path | None = None) -> SessionStore:
     """A client's store; `sealer` seals the provider's tokens. The rest as in `open_server_store`."""
     if url == MEMORY:
-        _claim("sessions", name)
-        return MemorySessionStore()
+        return _ClaimedSessionStore(_claim("sessions", name))
     database = _database(url, base)
     from proofkey.store.sql import SqliteSessionStore
 
@@ -72,17 +70,49 @@ def _database(url: str, base: Path | None) -> "Database":
 
 # --- one process per memory store ------------------------------------------------------------------------------
 
-_claims: Final[dict[tuple[int, Path], int]] = {}
-"""Descriptors of the lock files that this process holds until it ends, by process id and path."""
+Claim = tuple[int, Path]
+"""A process and the lock file that it holds."""
+
+_claims: Final[dict[Claim, tuple[int, int]]] = {}
+"""The lock file's descriptor, and how many stores of this process are open on it."""
 _claims_lock: Final = threading.Lock()
 
 
-def _claim(kind: str, name: str) -> None:
-    """Takes `name` for this process until it ends (POSIX record lock: a fork does not inherit it)."""
+class _ClaimedServerStore(MemoryServerStore):
+    def __init__(self, claim: Claim) -> None:
+        super().__init__()
+        self._claim: Claim | None = claim
+
+    async def aclose(self) -> None:
+        """Another process may serve the name from now on."""
+        await super().aclose()
+        if self._claim is not None:
+            _release(self._claim)
+            self._claim = None
+
+
+class _ClaimedSessionStore(MemorySessionStore):
+    def __init__(self, claim: Claim) -> None:
+        super().__init__()
+        self._claim: Claim | None = claim
+
+    async def aclose(self) -> None:
+        """Another process may serve the name from now on."""
+        await super().aclose()
+        if self._claim is not None:
+            _release(self._claim)
+            self._claim = None
+
+
+def _claim(kind: str, name: str) -> Claim:
+    """Takes `name` for this process until its stores are closed (a POSIX record lock: no fork inherits it)."""
     path = Path(tempfile.gettempdir()) / f"proofkey-{os.getuid()}-{kind}-{digest_of(name)[:22]}.lock"
+    claim = (os.getpid(), path)
     with _claims_lock:
-        if (os.getpid(), path) in _claims:
-            return
+        if claim in _claims:
+            descriptor, count = _claims[claim]
+            _claims[claim] = (descriptor, count + 1)
+            return claim
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
@@ -94,4 +124,18 @@ def _claim(kind: str, name: str) -> None:
         except OSError as error:
             os.close(descriptor)
             raise ConfigurationError(Finding.STORE_NOT_SHARED, name=name, lock=str(path)) from error
-        _claims[os.getpid(), path] = descriptor
+        _claims[claim] = (descriptor, 1)
+    return claim
+
+
+def _release(claim: Claim) -> None:
+    """One store fewer; with the last one the lock is gone."""
+    with _claims_lock:
+        if claim[0] != os.getpid() or claim not in _claims:
+            return
+        descriptor, count = _claims[claim]
+        if count > 1:
+            _claims[claim] = (descriptor, count - 1)
+            return
+        del _claims[claim]
+        os.close(descriptor)
