@@ -1,5 +1,6 @@
 """What every test gets: a temporary folder of its own worker, so that memory stores of two workers never meet."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -42,3 +43,19 @@ def main_module() -> Iterator[None]:
     before = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = before
+
+
+LOGGERS = tuple(logging.getLogger(name) for name in ("proofkey", "uvicorn", "uvicorn.error", "uvicorn.access"))
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """A command that runs in this process sets logging up for itself; the next test reads its own log."""
+    root = logging.getLogger()
+    before = [(logger, logger.level, logger.propagate, logger.disabled, [*logger.handlers]) for logger in LOGGERS]
+    level = root.level
+    yield
+    root.setLevel(level)
+    for logger, level_before, propagate, disabled, handlers in before:
+        logger.setLevel(level_before)
+        logger.propagate, logger.disabled, logger.handlers = propagate, disabled, handlers
