@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OLDEST := .venv-streamlit-oldest
 ARGS ?=
+# The same order each time; ORDER= shuffles the tests, to find those that lean on each other.
+ORDER ?= -p no:randomly
 # The machine's own trust store, as pip uses it: a mirror may have a certificate of its own.
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
@@ -44,8 +46,8 @@ demo: $(STAMP)   ## Provider, API and Streamlit app with two users, offline (ARG
 	@$(BIN)/proofkey demo $(ARGS)
 
 test: $(STAMP) browser $(OLDEST)/.installed  ## All tests, in a real browser too; the Streamlit face on its oldest release as well
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
-	$(OLDEST)/bin/pytest tests/streamlit -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile $(ORDER) $(ARGS)
+	$(OLDEST)/bin/pytest tests/streamlit -n 2 --dist loadfile $(ORDER)
 
 browser:         # Debian's Chromium, unless CHROMIUM names another
 	@if [ -x "$${CHROMIUM:-/usr/bin/chromium}" ]; then :; \
