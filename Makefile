@@ -28,8 +28,8 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@touch $@
 
 lock: $(STAMP)   ## Resolve the dependencies anew
-	$(BIN)/uv pip compile pyproject.toml --extra demo --extra testing --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -q -o requirements/dev.txt
-	$(BIN)/uv pip compile pyproject.toml requirements/streamlit-oldest.in --extra demo --extra testing --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -q -o requirements/streamlit-oldest.txt
+	$(BIN)/uv pip compile pyproject.toml --extra demo --extra testing --extra postgres --extra redis --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -q -o requirements/dev.txt
+	$(BIN)/uv pip compile pyproject.toml requirements/streamlit-oldest.in --extra demo --extra testing --extra postgres --extra redis --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -q -o requirements/streamlit-oldest.txt
 
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff format .

@@ -215,6 +215,45 @@ class UserNeeded(InsufficientScope):
     public = None
 
 
+class InsufficientUserAuthentication(OAuthError):
+    """401 `insufficient_user_authentication`: sign in anew or more strongly (RFC 9470 §3).
+
+    `acr_values` are the classes that would do, `max_age` the seconds since sign-in that are allowed.
+    """
+
+    error = "insufficient_user_authentication"
+    public = "The sign-in is too old or too weak for this."
+
+    __slots__ = ("acr_values", "max_age")
+
+    def __init__(
+        self, finding: Finding, *, acr_values: tuple[str, ...] = (), max_age: int | None = None, **facts: str
+    ) -> None:
+        super().__init__(finding, **facts)
+        self.acr_values = acr_values
+        self.max_age = max_age
+
+
+class InvalidDpopProof(OAuthError):
+    """401 `invalid_dpop_proof`; the text is constant, the reason goes to the log (RFC 9449 §7.1)."""
+
+    error = "invalid_dpop_proof"
+    public = "The DPoP proof is not valid."
+
+
+class UseDpopNonce(InvalidDpopProof):
+    """401 `use_dpop_nonce`: the proof must carry the nonce that the answer brings (RFC 9449 §9)."""
+
+    error = "use_dpop_nonce"
+    public = "The DPoP proof needs the nonce of this answer."
+
+    __slots__ = ("nonce",)
+
+    def __init__(self, finding: Finding, *, nonce: str, **facts: str) -> None:
+        super().__init__(finding, **facts)
+        self.nonce = nonce
+
+
 class PasswordRefused(ProofkeyError):
     """A new password may not be taken; the person may read the finding's sentence and remedy."""
 

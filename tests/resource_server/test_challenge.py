@@ -14,7 +14,7 @@ from proofkey.errors import (
     UserNeeded,
 )
 from proofkey.findings import Finding
-from proofkey.resource_server.challenge import build_challenge, build_refusal, check_realm
+from proofkey.resource_server.challenge import Challenges, build_challenge, build_refusal, check_realm
 
 INVALID = "The access token is not valid."
 LACKING = "The access token does not allow this."
@@ -66,7 +66,7 @@ def test_the_challenge_is_exactly_that_of_rfc_6750_when(error: ProofkeyError, st
 
 @pytest.mark.spec("6750-3-a")
 def test_without_credentials_the_answer_says_nothing_of_an_error() -> None:
-    refusal = build_refusal(NoCredentials(Finding.CREDENTIALS_NONE), realm="orders")
+    refusal = build_refusal(NoCredentials(Finding.CREDENTIALS_NONE), Challenges(realm="orders"))
     assert refusal.headers == {"www-authenticate": 'Bearer realm="orders"'}
     assert refusal.body is None
 

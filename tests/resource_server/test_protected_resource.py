@@ -29,6 +29,7 @@ def token(*, scope: str = "", roles: Sequence[str] = (), sub: str = "u1", client
         jti="j",
         scope=tuple(scope.split()),
         roles=tuple(roles),
+        is_client_only=sub == client_id,
     )
 
 

@@ -23,7 +23,7 @@ from proofkey.protocol.access_token import AccessToken
 from proofkey.protocol.exchange import Transport
 from proofkey.protocol.metadata import ServerMetadata, check_issuer
 from proofkey.protocol.signature import ALGORITHM_NAMES
-from proofkey.resource_server.challenge import build_refusal, check_realm
+from proofkey.resource_server.challenge import Challenges, build_refusal, check_realm
 from proofkey.resource_server.credentials import read_credentials
 from proofkey.resource_server.protected_resource import LEEWAY, check_roles, check_scope, check_user
 from proofkey.runtime import events
@@ -192,7 +192,7 @@ class Protect(SecurityBase):
         events.refused(
             "api.refused", error, method=scope.get("method", "WEBSOCKET"), path=str(scope.get("path", ""))[:200]
         )
-        return Refused(build_refusal(error, realm=self._realm), error)
+        return Refused(build_refusal(error, Challenges(realm=self._realm)), error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Generic
+
+from typing_extensions import TypeVar
 
 from proofkey.errors import InvalidScope, InvalidToken
 from proofkey.findings import Finding
@@ -17,6 +19,7 @@ from proofkey.protocol.claims import (
     read_optional_instant,
     read_texts,
 )
+from proofkey.protocol.dialect import RFC9068, Dialect
 from proofkey.protocol.json_strict import parse_object
 from proofkey.protocol.jws import VerifiedJws, verify_compact
 from proofkey.protocol.key_set import KeySet
@@ -41,9 +44,20 @@ _parse_signed_scope: Final = lru_cache(maxsize=256)(parse_scope)
 _TOLD_BY_KIND: Final = frozenset({Finding.TOKEN_IS_OPAQUE, Finding.TOKEN_NOT_COMPACT, Finding.TOKEN_TYPE})
 
 
+ClaimsT = TypeVar("ClaimsT", default=Mapping[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """The key that a token is bound to (RFC 7800 §3.1): a DPoP key's thumbprint or a certificate's."""
+
+    jkt: str | None = None
+    x5t_s256: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccessToken:
-    """RFC 9068 §2.2, after every check. `claims` holds every claim as it came."""
+class AccessToken(Generic[ClaimsT]):
+    """RFC 9068 §2.2, after every check. `claims` holds every claim as it came, or the application's own model."""
 
     iss: Issuer
     sub: Subject
@@ -55,7 +69,15 @@ class AccessToken:
     scope: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
     auth_time: Instant | None = None
-    claims: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    permissions: tuple[str, ...] = ()
+    acr: str | None = None
+    amr: tuple[str, ...] = ()
+    cnf: Confirmation | None = None
+    is_client_only: bool = False
+    """True when no person stands behind it (RFC 9068 §2.2)."""
+    user_key: tuple[str, str] = ("", "")
+    """What identifies the person for good: (iss, sub), or what the provider says instead."""
+    claims: ClaimsT = field(default_factory=dict[str, Any], repr=False)  # type: ignore[assignment] # the default type
 
     def has_scope(self, name: str) -> bool:
         """True when the token has exactly that scope token."""
@@ -65,21 +87,22 @@ class AccessToken:
         """True when the user has exactly that role."""
         return name in self.roles
 
-    @property
-    def is_client_only(self) -> bool:
-        """True when no person stands behind it: sub is the client itself (RFC 9068 §2.2)."""
-        return str(self.sub) == self.client_id
+    def has_permission(self, name: str) -> bool:
+        """True when the token has exactly that permission."""
+        return name in self.permissions
 
 
 def verify_access_token(
     token: str,
     keys: KeySet,
     *,
-    issuer: str,
+    issuer: str | frozenset[str],
     audience: frozenset[str],
     now: Instant,
     algorithms: frozenset[str] = ALGORITHM_NAMES,
     leeway: int = LEEWAY,
+    dialect: Dialect = RFC9068,
+    bound: bool = False,
 ) -> AccessToken:
     """Signature, then everything that `read_access_token` checks (RFC 9068 §4).
 
@@ -88,17 +111,27 @@ def verify_access_token(
     """
     try:
         jws = verify_compact(token, keys, algorithms)
-        return read_access_token(jws, issuer=issuer, audience=audience, now=now, leeway=leeway)
+        return read_access_token(
+            jws, issuer=issuer, audience=audience, now=now, leeway=leeway, dialect=dialect, bound=bound
+        )
     except InvalidToken as error:
         raise _explained(error, token) from error
 
 
 def read_access_token(
-    jws: VerifiedJws, *, issuer: str, audience: frozenset[str], now: Instant, leeway: int = LEEWAY
+    jws: VerifiedJws,
+    *,
+    issuer: str | frozenset[str],
+    audience: frozenset[str],
+    now: Instant,
+    leeway: int = LEEWAY,
+    dialect: Dialect = RFC9068,
+    bound: bool = False,
 ) -> AccessToken:
     """The claims of an access token whose signature verified (RFC 9068 §2.2, §4; RFC 8725 §3.8–3.11).
 
-    An empty issuer or audience matches nothing. A token bound to a key (`cnf`) is refused: there is no proof.
+    `issuer` is the expected one, or the closed list of them. An empty issuer or audience matches nothing. A token
+    bound to a key (`cnf`) is refused unless the caller says with `bound` that it demands the proof.
     Raises: InvalidToken.
     """
     typ: object = jws.header.get("typ")
@@ -109,7 +142,7 @@ def read_access_token(
     except ValueError as error:
         raise InvalidToken(Finding.TOKEN_JSON) from error
     try:
-        return _read_claims(claims, issuer, audience, now, leeway)
+        return _read_claims(claims, issuer, audience, now, leeway, bound=bound)
     except ClaimError as error:
         raise InvalidToken(error.finding, **error.facts) from error
 
@@ -152,14 +185,20 @@ def build_access_token_claims(
 
 
 def _read_claims(
-    claims: dict[str, Any], issuer: str, audience: frozenset[str], now: Instant, leeway: int
+    claims: dict[str, Any],
+    issuer: str | frozenset[str],
+    audience: frozenset[str],
+    now: Instant,
+    leeway: int,
+    *,
+    bound: bool,
 ) -> AccessToken:
     check_issuer_claim(claims, issuer)
     aud = read_audience(claims)
     if audience.isdisjoint(aud):
         raise ClaimError(Finding.TOKEN_AUDIENCE, expected=" ".join(sorted(audience)), found=" ".join(aud)[:200])
     exp, iat = read_life(claims, now, leeway)
-    if "cnf" in claims:
+    if "cnf" in claims and not bound:
         raise ClaimError(Finding.TOKEN_BOUND)
     check_texts(claims, ("sub", "client_id", "jti"))
     return AccessToken(
@@ -173,6 +212,8 @@ def _read_claims(
         scope=_read_scope(claims),
         roles=read_texts(claims, "roles"),
         auth_time=read_optional_instant(claims, "auth_time"),
+        is_client_only=claims["sub"] == claims["client_id"],
+        user_key=(claims["iss"], claims["sub"]),
         claims=claims,
     )
 

@@ -80,11 +80,12 @@ def read_audience(claims: Mapping[str, Any]) -> tuple[str, ...]:
     return audience
 
 
-def check_issuer_claim(claims: Mapping[str, Any], issuer: str) -> None:
-    """Exactly the expected string, which is never empty (RFC 8725 §3.8). Raises: ClaimError."""
+def check_issuer_claim(claims: Mapping[str, Any], issuer: str | frozenset[str]) -> None:
+    """Exactly the expected string, or one of the closed list; never empty (RFC 8725 §3.8). Raises: ClaimError."""
     found = read_text(claims, "iss")
-    if found != issuer:
-        raise ClaimError(Finding.TOKEN_ISSUER, expected=issuer, found=found[:200])
+    if found != issuer if isinstance(issuer, str) else found not in issuer:
+        expected = issuer if isinstance(issuer, str) else " ".join(sorted(issuer))[:400]
+        raise ClaimError(Finding.TOKEN_ISSUER, expected=expected, found=found[:200])
 
 
 def read_life(claims: Mapping[str, Any], now: Instant, leeway: int) -> tuple[Instant, Instant]:

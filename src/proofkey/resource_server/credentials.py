@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import parse_qsl
 
 from proofkey.errors import MalformedCredentials, NoCredentials
@@ -20,9 +20,14 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """An access token as it was presented, not yet proven."""
+    """An access token as it was presented, not yet proven.
+
+    `scheme` is the one of the Authorization header; `proof` is the DPoP header, which says nothing by itself.
+    """
 
     token: str = field(repr=False)
+    scheme: Literal["Bearer", "DPoP"] = "Bearer"
+    proof: str | None = field(default=None, repr=False)
 
 
 def read_credentials(headers: Headers, query: bytes = b"") -> Credentials:

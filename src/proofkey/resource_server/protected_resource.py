@@ -7,6 +7,7 @@ from typing import Final
 from proofkey.errors import ConfigurationError, InsufficientRole, InsufficientScope, UserNeeded
 from proofkey.findings import Finding
 from proofkey.protocol.access_token import AccessToken, verify_access_token
+from proofkey.protocol.dialect import RFC9068, Dialect
 from proofkey.protocol.key_set import KeySet
 from proofkey.protocol.metadata import check_issuer
 from proofkey.protocol.signature import ALGORITHM_NAMES
@@ -22,9 +23,13 @@ class ResourcePolicy:
     """Whose tokens an API takes, for which of its names, signed how. Made by `build_policy`."""
 
     issuer: Issuer
+    """Whose metadata and keys count."""
     audience: frozenset[str]
     algorithms: frozenset[str] = ALGORITHM_NAMES
     leeway: int = LEEWAY
+    dialect: Dialect = RFC9068
+    token_issuers: frozenset[str] = frozenset()
+    """Every `iss` that tokens of this issuer may carry; empty: the issuer itself."""
 
 
 def build_policy(
@@ -54,19 +59,23 @@ def build_policy(
     return ResourcePolicy(issuer=Issuer(issuer), audience=frozenset(names), algorithms=allowed, leeway=leeway)
 
 
-def read_token(token: str, keys: KeySet, policy: ResourcePolicy, now: Instant) -> AccessToken:
-    """RFC 9068 §4: the signature first, then every claim.
+def read_token(
+    token: str, keys: KeySet, policy: ResourcePolicy, now: Instant, *, bound: bool = False
+) -> AccessToken:
+    """RFC 9068 §4: the signature first, then every claim. `bound` as in `read_access_token`.
 
     Raises: InvalidToken.
     """
     return verify_access_token(
         token,
         keys,
-        issuer=policy.issuer,
+        issuer=policy.token_issuers or policy.issuer,
         audience=policy.audience,
         now=now,
         algorithms=policy.algorithms,
         leeway=policy.leeway,
+        dialect=policy.dialect,
+        bound=bound,
     )
 
 

@@ -1,0 +1,5 @@
+"""The providers that Proofkey knows: one module each, data and pure functions."""
+
+from proofkey.providers.choose import DIALECTS, dialect_for, dialect_named
+
+__all__ = ["DIALECTS", "dialect_for", "dialect_named"]
