@@ -196,21 +196,42 @@ class InsufficientScope(OAuthError):
 
 
 class InsufficientRole(InsufficientScope):
-    """403 `insufficient_scope`: the user has none of `roles`, which the answer names as it names scopes."""
+    """403 `insufficient_scope`: the user has none of `roles`, or with `every` not all; the answer names them."""
 
-    __slots__ = ("roles",)
+    __slots__ = ("every", "roles")
 
-    def __init__(self, finding: Finding, *, roles: tuple[str, ...], **facts: str) -> None:
+    def __init__(self, finding: Finding, *, roles: tuple[str, ...], every: bool = False, **facts: str) -> None:
         super().__init__(finding, scope=(), **facts)
         self.roles = roles
+        self.every = every
 
     @property
     def description(self) -> str:
-        return f"{self.finding.sentence[:-1]}: {' or '.join(self.roles)}."
+        return f"{self.finding.sentence[:-1]}: {(' and ' if self.every else ' or ').join(self.roles)}."
+
+
+class InsufficientPermission(InsufficientScope):
+    """403 `insufficient_scope`: the token has not all of `permissions`, which the answer names."""
+
+    __slots__ = ("permissions",)
+
+    def __init__(self, finding: Finding, *, permissions: tuple[str, ...], **facts: str) -> None:
+        super().__init__(finding, scope=(), **facts)
+        self.permissions = permissions
+
+    @property
+    def description(self) -> str:
+        return f"{self.finding.sentence[:-1]}: {' and '.join(self.permissions)}."
 
 
 class UserNeeded(InsufficientScope):
     """403 `insufficient_scope`: the token is a client's own and the operation is for people."""
+
+    public = None
+
+
+class ClientNeeded(InsufficientScope):
+    """403 `insufficient_scope`: a person stands behind the token and the operation is for clients."""
 
     public = None
 
@@ -279,6 +300,21 @@ class RefreshFailed(ProofkeyError):
     def __init__(self, finding: Finding = Finding.REFRESH_FAILED, *, final: bool, **facts: str) -> None:
         super().__init__(finding, **facts)
         self.final = final
+
+
+class ExchangeFailed(ProofkeyError):
+    """A received token was not exchanged for one that a downstream API takes (RFC 8693 §2.2.2).
+
+    `error` is the server's code. `claims` is the claims request of a server that wants more of the person (OIDC
+    Core §5.5, as Microsoft sends it), for the application that signs the person in; None when there is none.
+    """
+
+    __slots__ = ("claims", "error")
+
+    def __init__(self, finding: Finding, *, error: str, claims: str | None = None, **facts: str) -> None:
+        super().__init__(finding, error=error, **facts)
+        self.error = error
+        self.claims = claims
 
 
 class NotSignedIn(ProofkeyError):

@@ -408,7 +408,7 @@ class Finding(Enum):
     TOKEN_TYPE = (
         "AT-01",
         "The token is not an access token: its typ is not at+jwt.",
-        "Send the access token, not the ID token.",
+        'Send the access token; if the provider types access tokens otherwise, name it: dialect="…".',
     )
     TOKEN_IS_ID_TOKEN = ("TOK-01", "This is an ID token.", "Send the access token that came with it.")
     TOKEN_IS_LOGOUT_TOKEN = ("TOK-02", "This is a logout token.", "Send an access token.")
@@ -437,6 +437,47 @@ class Finding(Enum):
         "This is an opaque token, not a JWT.",
         "Ask the provider for an audience (resource) that is your API.",
     )
+    TOKEN_IS_AUTH0_OPAQUE = (
+        "TOK-08",
+        "This is an opaque Auth0 token: no API was named when it was asked for.",
+        "Send audience=<API identifier> with the authorization request, or set the tenant's Default Audience.",
+    )
+    TOKEN_IS_GOOGLE = (
+        "TOK-09",
+        "This is a Google access token: opaque, and for Google's own APIs.",
+        "Sign in with Google and call with your own session or server's token; Google's ID token is taken only "
+        "by google_id_tokens(..., allow_insecure_id_tokens=True).",
+    )
+    TOKEN_IS_GITHUB = (
+        "TOK-10",
+        "This is a GitHub token: opaque, and for GitHub's own API.",
+        "Use GitHub for login only, and call with your own session or server's token.",
+    )
+    TOKEN_IS_OKTA_ORG = (
+        "TOK-11",
+        "This token comes from Okta's org authorization server; Okta alone may read it.",
+        "Use a custom authorization server: issuer https://ORG.okta.com/oauth2/default.",
+    )
+    TOKEN_SYMMETRIC = (
+        "AT-06",
+        "The token is signed with a shared secret (HS256 or alike), which no API can verify safely.",
+        "Choose an asymmetric signing key at the provider: RS256, ES256 or Ed25519.",
+    )
+    TOKEN_PERMITS_NOTHING = (
+        "TOK-13",
+        "The token carries neither a delegated scope nor an application role.",
+        "Grant the client a scope or a role of this API, and ask for it.",
+    )
+    TOKEN_TENANT = (
+        "ISS-10",
+        "The token comes from a tenant of this provider that is not allowed here.",
+        "Sign in at the right tenant, or allow this one: tenants=(…).",
+    )
+    TOKEN_HOSTED_DOMAIN = (
+        "ISS-11",
+        "The account does not belong to the Google Workspace domain that is allowed here.",
+        "Sign in with an account of that domain, or correct hosted_domain.",
+    )
     TOKEN_CLAIM_MISSING = (
         "TOK-28",
         "A required claim is missing.",
@@ -458,7 +499,126 @@ class Finding(Enum):
     TOKEN_BOUND = (
         "DPOP-10",
         "The token is bound to a key and was sent without a proof.",
-        "Send it with its proof.",
+        "Send it under the scheme DPoP with a proof, or over the connection of its client certificate.",
+    )
+
+    # --- proof of possession: DPoP, client certificates ------------------------------------------------------
+    DPOP_PROOF_MISSING = (
+        "DPOP-01",
+        "The request uses the scheme DPoP without a proof.",
+        "Send a DPoP header with a proof for this very request.",
+    )
+    DPOP_PROOF_REPEATED = ("DPOP-02", "The request has more than one DPoP header.", "Send one proof.")
+    DPOP_PROOF_MALFORMED = (
+        "DPOP-03",
+        "The DPoP header is not one compact JWS of strict JSON, of at most 8 kB.",
+        "Make the proof with a DPoP library; the log shows what is wrong.",
+    )
+    DPOP_PROOF_TYPE = ("DPOP-04", "The typ of the proof is not dpop+jwt.", "Set typ to dpop+jwt.")
+    DPOP_PROOF_ALGORITHM = (
+        "DPOP-05",
+        "The proof is signed with an algorithm that is not allowed.",
+        "Use one of the algorithms that the challenge names in algs.",
+    )
+    DPOP_PROOF_KEY = (
+        "DPOP-06",
+        "The jwk of the proof is missing, is no public signature key, or does not fit its algorithm.",
+        "Put the public key alone into jwk: RSA from 2048 bits, P-256, P-384, P-521 or Ed25519.",
+    )
+    DPOP_PROOF_CRIT = (
+        "DPOP-07",
+        "The header of the proof demands an extension (crit, b64).",
+        "Sign the proof without crit and b64.",
+    )
+    DPOP_PROOF_SIGNATURE = (
+        "DPOP-08",
+        "The signature of the proof does not verify with its jwk.",
+        "Sign the proof with the private half of the key in jwk.",
+    )
+    DPOP_PROOF_CLAIM = (
+        "DPOP-09",
+        "A claim of the proof is missing, has the wrong type or is too long.",
+        "A proof has jti (at most 128 characters), htm, htu and iat, and ath beside an access token.",
+    )
+    DPOP_PROOF_METHOD = (
+        "DPOP-11",
+        "The htm of the proof is not the method of this request.",
+        "Make a proof for each request; methods are compared with their case.",
+    )
+    DPOP_PROOF_URL = (
+        "DPOP-12",
+        "The htu of the proof is not the address of this request.",
+        "Compare public_url with the address that clients use; the log shows both.",
+    )
+    DPOP_PROOF_TIME = (
+        "DPOP-13",
+        "The proof was made too long ago, or in the future.",
+        "Make a proof for each request; compare the clocks, or switch on nonces.",
+    )
+    DPOP_PROOF_TOKEN = (
+        "DPOP-14",
+        "The ath of the proof is not the hash of this access token.",
+        "Make the proof for the access token that is sent with it.",
+    )
+    DPOP_KEY_OTHER = (
+        "DPOP-15",
+        "The access token is bound to another key than the one of the proof.",
+        "Sign the proof with the key that the token was asked with.",
+    )
+    DPOP_PROOF_REPLAYED = (
+        "DPOP-16",
+        "This proof was used before.",
+        "Make a proof with a new jti for each request, retries included.",
+    )
+    DPOP_NONCE = (
+        "DPOP-17",
+        "The proof has no nonce of this server, or an old one.",
+        "Repeat the request once with the nonce of the DPoP-Nonce header in the proof.",
+    )
+    DPOP_TOKEN_UNBOUND = (
+        "DPOP-18",
+        "The access token was sent under the scheme DPoP but is bound to no key.",
+        "Ask for the token with a DPoP proof, or send it as a bearer token.",
+    )
+    DPOP_TOKEN_REQUIRED = (
+        "DPOP-19",
+        "This API takes tokens that are bound to a DPoP key only.",
+        "Ask for the token with a DPoP proof and send it under the scheme DPoP.",
+    )
+    DPOP_NOT_OFFERED = (
+        "DPOP-20",
+        "This API does not take DPoP.",
+        'Switch it on: dpop = "optional", with public_url.',
+    )
+    TOKEN_BINDING_UNKNOWN = (
+        "DPOP-21",
+        "The token is bound in a way that is not known (cnf without jkt and x5t#S256).",
+        "Ask the issuer for a DPoP-bound or a certificate-bound token.",
+    )
+    CERTIFICATE_MISSING = (
+        "MTLS-01",
+        "The token is bound to a client certificate, and none came with the request.",
+        "Present the certificate; the proxy must be trusted and must forward it.",
+    )
+    CERTIFICATE_OTHER = (
+        "MTLS-02",
+        "The token is bound to another client certificate.",
+        "Present the certificate that the token was asked with.",
+    )
+    CERTIFICATE_NOT_OFFERED = (
+        "MTLS-03",
+        "The token is bound to a client certificate, which this API does not look at.",
+        "Switch it on: mtls with trusted_proxies and client_certificate_header.",
+    )
+    CERTIFICATE_HEADER = (
+        "MTLS-04",
+        "The client certificate header is repeated, or holds no certificate.",
+        "Let the proxy replace the header: RFC 9440 bytes between colons, or URL-escaped PEM.",
+    )
+    CERTIFICATE_UNTRUSTED = (
+        "MTLS-05",
+        "A client certificate header came from a peer that is no trusted proxy, and was ignored.",
+        "Name the proxy's address in trusted_proxies, and run uvicorn with --no-proxy-headers, or it is replaced.",
     )
 
     # --- ID token, login ---------------------------------------------------------------------------------
@@ -555,10 +715,119 @@ class Finding(Enum):
         "This operation needs a user; the token is a client's own.",
         "Call with a user's token.",
     )
+    PERMISSION_INSUFFICIENT = (
+        "RS-10",
+        "The token lacks a permission that this operation needs.",
+        "Give the user or the client the permission at the provider.",
+    )
+    CLIENT_NEEDED = (
+        "RS-11",
+        "This operation is for clients; a user stands behind the token.",
+        "Call with a token of the client credentials grant.",
+    )
+    SIGN_IN_TOO_OLD = (
+        "RS-12",
+        "The user signed in longer ago than this operation allows.",
+        "Sign in again with the max_age of the challenge.",
+    )
+    SIGN_IN_TIME_UNKNOWN = (
+        "RS-13",
+        "The token does not say when the user signed in, or says a time to come.",
+        "Ask with max_age, and have the provider write auth_time into access tokens.",
+    )
+    SIGN_IN_TOO_WEAK = (
+        "RS-14",
+        "The user signed in by a weaker method than this operation allows.",
+        "Sign in again with the acr_values of the challenge.",
+    )
+    CLAIMS_MODEL = (
+        "RS-15",
+        "The token's claims do not fit the application's model of them.",
+        "Compare the claim that the log names with the model; have the provider write it, or give it a default.",
+    )
+    APP_USER_NONE = (
+        "RS-16",
+        "The application has no active user for this token.",
+        "Add or enable the user in the application.",
+    )
+    APP_HOOK_FAILED = (
+        "RS-17",
+        "The application could not check the token: its own function failed.",
+        "The log names the exception and its place.",
+    )
     KEYS_UNAVAILABLE = (
         "KEY-11",
         "The issuer's keys cannot be had now.",
         "Check the connection to the issuer; this repairs itself.",
+    )
+
+    # --- introspection, token exchange ------------------------------------------------------------------------
+    INTROSPECTION_INACTIVE = (
+        "INT-01",
+        "The issuer says that the token is not active.",
+        "Get a new token: this one has expired, was revoked, or is not for this API; issuers do not say which.",
+    )
+    INTROSPECTION_NOT_STRICT = (
+        "INT-02",
+        "The introspection answer's `active` is missing, or is not a JSON boolean.",
+        "Report it to the issuer; only the boolean true makes a token valid (RFC 7662).",
+    )
+    INTROSPECTION_CREDENTIALS = (
+        "INT-03",
+        "The issuer does not accept this API's own credentials for introspection.",
+        "Correct client_id and secret or key of Introspection(…), and allow this client to introspect; the caller "
+        "has done nothing wrong.",
+    )
+    INTROSPECTION_ANSWER = (
+        "INT-04",
+        "The introspection endpoint's answer is not what it must be, so it is not believed.",
+        "Compare the endpoint's address and what the log shows; report it to the issuer.",
+    )
+    INTROSPECTION_KIND = (
+        "INT-05",
+        "The issuer knows the token, but says that it is no access token.",
+        "Send the access token; a refresh token goes to the token endpoint only.",
+    )
+    INTROSPECTION_ENCRYPTED = (
+        "INT-06",
+        "The introspection answer is encrypted (JWE).",
+        "Register introspection_signed_response_alg for this API's client, and no introspection_encrypted_….",
+    )
+    INTROSPECTION_NO_ENDPOINT = (
+        "INT-07",
+        "The issuer's metadata name no introspection endpoint.",
+        "Set it: Introspection(endpoint=…), or ask the issuer for JWT access tokens.",
+    )
+    INTROSPECTION_FORM = (
+        "INT-08",
+        "The introspection answer is signed where a plain one was asked for, or plain where signed.",
+        "Set signed as the client is registered: introspection_signed_response_alg goes with signed=True.",
+    )
+    EXCHANGE_REFUSED = (
+        "EXC-01",
+        "The server does not exchange this token.",
+        "Its error code is in the log: allow this client to exchange, check audience, resource and scope, and "
+        "whether the token was issued for this API.",
+    )
+    EXCHANGE_CREDENTIALS = (
+        "EXC-02",
+        "The server does not accept this API's own credentials for the token exchange.",
+        "Correct client_id and secret or key of TokenExchange(...); the caller has done nothing wrong.",
+    )
+    EXCHANGE_ANSWER = (
+        "EXC-03",
+        "The answer to the token exchange is not the token that was asked for.",
+        "The log shows what differs: issued_token_type must be the requested one, token_type Bearer.",
+    )
+    EXCHANGE_SAME_TOKEN = (
+        "EXC-04",
+        "The server gave back the very token that was to be exchanged.",
+        "Ask for an audience, resource or scope of the API downstream; a received token is never passed on.",
+    )
+    EXCHANGE_INTERACTION = (
+        "EXC-05",
+        "The server wants the person to sign in, consent or use another factor before it exchanges the token.",
+        "Tell the application to sign the person in again; the error's claims say what is asked.",
     )
 
     # --- discovery, outgoing -----------------------------------------------------------------------------
@@ -566,6 +835,11 @@ class Finding(Enum):
         "ISS-01",
         "The metadata's issuer is not the configured one.",
         "Set `issuer` to the value in the document, letter for letter.",
+    )
+    ISSUER_RETIRED = (
+        "ISS-05",
+        "The token is of an issuer that was trusted until a date, which has passed.",
+        "Get a token from the current issuer, or move `until` of the TrustedIssuer.",
     )
     METADATA_MALFORMED = ("ISS-04", "The provider's metadata is malformed.", "Check the issuer URL.")
     OUTGOING_FAILED = ("OUT-01", "The other server cannot be reached.", "Check the address and the network.")
@@ -595,6 +869,11 @@ class Finding(Enum):
         "Correct the setting that the message names.",
     )
     CONFIG_MISSING = ("CFG-03", "A required setting is missing.", "Add the setting that the message names.")
+    DIALECT_LOGIN_ONLY = (
+        "CFG-20",
+        "This provider's access tokens cannot be verified by an API: it is for login only.",
+        "Do what the message names.",
+    )
     CONFIG_NOT_BUILT = (
         "CFG-04",
         "A setting asks for a feature that this version does not have.",
@@ -605,12 +884,12 @@ class Finding(Enum):
     STORE_UNAVAILABLE = (
         "STO-02",
         "The store cannot be opened or written.",
-        "Check the path and its permissions.",
+        "Check the path and its permissions, or whether the server answers.",
     )
     STORE_NOT_SHARED = (
         "STO-01",
         "A memory store cannot serve several workers.",
-        "Use sqlite:///… for several workers.",
+        "Use sqlite:///…, or a server's store (postgresql://…, redis://…) where the setting takes one.",
     )
     STORE_NEWER = (
         "STO-03",
@@ -627,6 +906,11 @@ class Finding(Enum):
         "A record refers to nothing, or exists already.",
         "This is a fault in the calling code; the log names the table.",
     )
+    STORE_EVICTS = (
+        "STO-06",
+        "The Redis server may evict keys: what was used once could be used again.",
+        "Set `maxmemory-policy noeviction` there, or use a server or a database of its own.",
+    )
     PORT_IN_USE = ("CFG-05", "The port is in use.", "Choose another port, or 0 for any free one.")
     MASTER_KEY_WRONG = (
         "KEY-12",
@@ -642,6 +926,16 @@ class Finding(Enum):
         "CFG-08",
         "The configuration file cannot be read.",
         "Correct the path, the permissions or the place that the message names.",
+    )
+    CONFIG_FILE_EXISTS = (
+        "CFG-30",
+        "A file that would be written is there already.",
+        "Choose another --output, or replace it with --force.",
+    )
+    SECRET_FILE_TRACKED = (
+        "SEC-30",
+        "A file that would hold a secret is tracked by git.",
+        "Take it out of the index: `git rm --cached FILE`, and change secrets that it held.",
     )
     SECRET_FILE_UNREADABLE = (
         "CFG-07",

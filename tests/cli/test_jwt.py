@@ -1,5 +1,6 @@
 """`proofkey jwt`: verifies by default, says the kind, names the failing check."""
 
+import dataclasses
 import json
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from proofkey.protocol.access_token import build_access_token_claims
 from proofkey.protocol.jose import generate_signing_key
 from proofkey.runtime.clock import SystemClock
 from proofkey.runtime.portal import Portal
+from proofkey.testing.persona_claims import TENANT
+from proofkey.testing.personas import PERSONAS
+from proofkey.testing.tokens import TokenMaker, key_set_document
 from tests.cli.conftest import Ran, RunCli
 
 ISSUER, AUDIENCE = "https://op.test", "https://api.test"
@@ -293,3 +297,93 @@ def test_on_a_terminal_failures_are_red_and_header_and_claims_have_their_colours
     assert f"\x1b[34m{AUDIENCE}\x1b[0m" in ran.out
     assert f"\x1b[2m{MARK}\x1b[0m" in ran.out
     assert "issuer \x1b[31mFAIL\x1b[0m" in ran.out
+
+
+ENTRA = PERSONAS["entra"]
+COMMON = "https://login.microsoftonline.com/common/v2.0"
+
+
+@pytest.fixture
+def minted(tmp_path: Path) -> tuple[TokenMaker, str]:
+    """Tokens as Entra writes them, now; and the file of their keys."""
+    make = dataclasses.replace(TokenMaker.of(ENTRA), now=SystemClock().now())
+    file = tmp_path / "entra.json"
+    file.write_bytes(key_set_document(make.key))
+    return make, str(file)
+
+
+@pytest.mark.spec("CLI-jwt")
+def test_the_issuer_chooses_the_dialect_and_what_it_relaxes_is_shown(cli: RunCli, minted: tuple[TokenMaker, str]):
+    make, keys = minted
+    arguments = ["--jwks", keys, "--issuer", ENTRA.issuer, "--audience", AUDIENCE]
+    ran = cli("jwt", "inspect", *arguments, stdin=make.access_token())
+    assert (ran.status, ran.err) == (0, "")
+    assert " dialect    Microsoft Entra ID (entra), known from documents alone: " in ran.out
+    assert " relaxes    RFC 9068 §4 typ → JWT: " in ran.out
+    assert "kind ok" in ran.out
+    document = json.loads(cli("jwt", "inspect", "--json", *arguments, stdin=make.access_token()).out)
+    assert document["dialect"]["name"] == "entra"
+    assert document["dialect"]["source"]["live"] is False
+    assert document["dialect"]["relaxes"][0]["rule"] == "RFC 9068 §4 typ"
+
+
+@pytest.mark.spec("CLI-jwt")
+def test_the_fix_is_the_providers_setting(cli: RunCli, minted: tuple[TokenMaker, str]):
+    make, keys = minted
+    arguments = ["--jwks", keys, "--issuer", ENTRA.issuer, "--audience", AUDIENCE]
+    graph = make.access_token(aud="00000003-0000-0000-c000-000000000000")
+    ran = cli("jwt", "inspect", *arguments, stdin=graph)
+    assert ran.status == 1
+    assert "kind       Microsoft Graph token   This is a Microsoft Graph token" in ran.out
+    assert "fix        request a scope of this API: api://<application id>/<scope>" in ran.out
+    document = json.loads(cli("jwt", "inspect", "--json", *arguments, stdin=graph).out)
+    assert document["kind_finding"] == "TOK-03"
+    assert "api://" in next(check["fix"] for check in document["checks"] if check["check"] == "audience")
+
+
+@pytest.mark.spec("CLI-jwt")
+def test_a_dialect_may_be_named(cli: RunCli, minted: tuple[TokenMaker, str]):
+    make, keys = minted
+    arguments = ["--jwks", keys, "--issuer", ENTRA.issuer, "--audience", AUDIENCE]
+    strict = cli("jwt", "verify", *arguments, "--dialect", "rfc9068", stdin=make.access_token())
+    assert strict.status == 1
+    assert "type FAIL" in strict.out
+    assert cli("jwt", "verify", *arguments, "--dialect", "entra", stdin=make.access_token()).status == 0
+    unknown = cli("jwt", "verify", *arguments, "--dialect", "azure", stdin=make.access_token())
+    assert unknown.status == 2
+    assert "one of auth0, " in unknown.err
+
+
+@pytest.mark.spec("CLI-jwt")
+def test_tenants_are_named_or_nothing_is_compared(cli: RunCli, minted: tuple[TokenMaker, str]):
+    make, keys = minted
+    arguments = ["--jwks", keys, "--issuer", COMMON, "--audience", AUDIENCE]
+    without = cli("jwt", "verify", *arguments, stdin=make.access_token())
+    assert without.status == 2
+    assert "tenants=" in without.err
+    assert cli("jwt", "verify", *arguments, "--tenant", TENANT, stdin=make.access_token()).status == 0
+    other = "11111111-2222-4333-8444-555555555555"
+    ran = cli("jwt", "verify", *arguments, "--tenant", other, stdin=make.access_token())
+    assert ran.status == 1
+    assert "ISS-10" in ran.out
+
+
+@pytest.mark.spec("CLI-jwt")
+@pytest.mark.parametrize(
+    ("text", "finding"),
+    [("gho_16C7e42F292c6912E7710c838347Ae178B4a", "TOK-10"), ("ya29.a0AfH6SMBx7", "TOK-09"), ("abc", "TOK-08")],
+    ids=["GitHub", "Google", "opaque at Auth0"],
+)
+def test_an_opaque_token_is_named_once(cli: RunCli, text: str, finding: str):
+    ran = cli("jwt", "inspect", "--unverified", "--dialect", "auth0", stdin=text)
+    assert ran.status == 1
+    assert f"form       {finding} " in ran.out
+    assert ran.out.count(" fix ") == 1
+
+
+@pytest.mark.spec("CLI-jwt")
+def test_a_provider_for_login_only_verifies_nothing(cli: RunCli, jwks: str):
+    arguments = ["--jwks", jwks, "--issuer", "https://accounts.google.com", "--audience", AUDIENCE]
+    ran = cli("jwt", "verify", *arguments, stdin=token())
+    assert ran.status == 2
+    assert "google_id_tokens" in ran.err

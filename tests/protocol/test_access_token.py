@@ -12,13 +12,14 @@ from proofkey.errors import InvalidToken
 from proofkey.findings import Finding
 from proofkey.protocol.access_token import (
     AccessToken,
+    Confirmation,
     build_access_token_claims,
     read_access_token,
     verify_access_token,
 )
 from proofkey.protocol.jose import SigningAlgorithm
 from proofkey.protocol.jws import VerifiedJws
-from proofkey.protocol.text import Instant
+from proofkey.protocol.text import Instant, Subject
 from proofkey.testing.hostile_tokens import HarmlessToken, HostileToken, harmless_tokens, hostile_tokens
 from proofkey.testing.tokens import NOW, TokenMaker, key_for_tests, key_set_of
 
@@ -196,3 +197,118 @@ def test_any_payload_and_typ_is_read_or_refused(payload: bytes, typ: Any) -> Non
             continue
         with pytest.raises(InvalidToken):
             read_access_token(jws, issuer=MAKE.issuer, audience=frozenset({MAKE.audience}), now=NOW)
+
+
+THUMBPRINT = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
+
+
+def verify_bound(token: str) -> AccessToken:
+    return verify_access_token(
+        token,
+        key_set_of(MAKE.key),
+        issuer=MAKE.issuer,
+        audience=frozenset({MAKE.audience}),
+        now=NOW,
+        bound=True,
+    )
+
+
+@pytest.mark.spec("9449-6.1-a", "8705-3.1-a")
+@pytest.mark.parametrize(
+    ("cnf", "expected"),
+    [
+        ({"jkt": THUMBPRINT}, Confirmation(jkt=THUMBPRINT)),
+        ({"x5t#S256": THUMBPRINT}, Confirmation(x5t_s256=THUMBPRINT)),
+        ({"jkt": THUMBPRINT, "x5t#S256": THUMBPRINT}, Confirmation(THUMBPRINT, THUMBPRINT)),
+        ({"jkt": THUMBPRINT, "kc-jkt-type": "DPoP"}, Confirmation(jkt=THUMBPRINT)),
+    ],
+    ids=["DPoP", "certificate", "both", "with Keycloak's note"],
+)
+def test_a_bound_token_says_to_what_where_the_caller_demands_the_proof(
+    cnf: dict[str, str], expected: Confirmation
+) -> None:
+    assert verify_bound(MAKE.access_token(cnf=cnf)).cnf == expected
+    with pytest.raises(InvalidToken) as refusal:
+        verify(MAKE, MAKE.access_token(cnf=cnf))
+    assert refusal.value.finding is Finding.TOKEN_BOUND
+
+
+UNKNOWN, OF_TYPE = Finding.TOKEN_BINDING_UNKNOWN, Finding.TOKEN_CLAIM_TYPE
+BAD_CONFIRMATIONS: dict[str, tuple[object, Finding]] = {
+    "empty": ({}, UNKNOWN),
+    "a key": ({"jwk": {"kty": "EC"}}, UNKNOWN),
+    "a kid": ({"kid": "k"}, UNKNOWN),
+    "Keycloak's note alone": ({"kc-jkt-type": "DPoP"}, UNKNOWN),
+    "jkt and something else": ({"jkt": THUMBPRINT, "kid": "k"}, UNKNOWN),
+    "in capitals": ({"JKT": THUMBPRINT}, UNKNOWN),
+    "null": (None, Finding.TOKEN_CLAIM_MISSING),
+    "a string": (THUMBPRINT, OF_TYPE),
+    "a list": ([{"jkt": THUMBPRINT}], OF_TYPE),
+    "true": (True, OF_TYPE),
+    "jkt a number": ({"jkt": 7}, OF_TYPE),
+    "jkt a list": ({"jkt": [THUMBPRINT]}, OF_TYPE),
+    "jkt null": ({"jkt": None}, OF_TYPE),
+    "jkt empty": ({"jkt": ""}, OF_TYPE),
+    "jkt short": ({"jkt": THUMBPRINT[:-1]}, OF_TYPE),
+    "jkt long": ({"jkt": THUMBPRINT + "A"}, OF_TYPE),
+    "jkt padded": ({"jkt": THUMBPRINT + "="}, OF_TYPE),
+    "jkt with a line feed": ({"jkt": THUMBPRINT + "\n"}, OF_TYPE),
+    "one good, one bad": ({"jkt": THUMBPRINT, "x5t#S256": 7}, OF_TYPE),
+}
+
+
+@pytest.mark.spec("9449-7.2-a")
+@pytest.mark.parametrize(("cnf", "finding"), BAD_CONFIRMATIONS.values(), ids=BAD_CONFIRMATIONS.keys())
+def test_a_binding_that_nobody_could_prove_is_refused(cnf: object, finding: Finding) -> None:
+    with pytest.raises(InvalidToken) as refusal:
+        verify_bound(MAKE.sign(MAKE.claims() | {"cnf": cnf}))
+    assert refusal.value.finding is finding
+
+
+@pytest.mark.spec("V10-10.3.4")
+def test_how_somebody_signed_in() -> None:
+    token = verify(MAKE, MAKE.access_token(acr="urn:example:loa:2", amr=["pwd", "otp"]))
+    assert (token.acr, token.amr) == ("urn:example:loa:2", ("pwd", "otp"))
+    plain = verify(MAKE, MAKE.access_token())
+    assert (plain.acr, plain.amr, plain.permissions, plain.cnf) == (None, (), (), None)
+    assert plain.user_key == (MAKE.issuer, "u1")
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [{"acr": 1}, {"acr": ["x"]}, {"acr": True}, {"amr": "pwd"}, {"amr": ["pwd", 1]}, {"amr": {}}],
+    ids=str,
+)
+def test_how_somebody_signed_in_has_a_type(claims: dict[str, Any]) -> None:
+    with pytest.raises(InvalidToken) as refusal:
+        verify(MAKE, MAKE.access_token(**claims))
+    assert refusal.value.finding is Finding.TOKEN_CLAIM_TYPE
+
+
+def test_a_token_that_was_read_is_like_one_that_was_made() -> None:
+    """It is filled before it is frozen, which needs the same slots on both sides."""
+    read = verify(MAKE, MAKE.access_token(roles=["admin"], acr="1"))
+    values = {field.name: getattr(read, field.name) for field in dataclasses.fields(AccessToken)}
+    made: AccessToken = AccessToken(**values)
+    assert type(read) is AccessToken
+    assert read == made
+    assert repr(read) == repr(made)
+    assert dataclasses.replace(read, sub=Subject("u2")).sub == "u2"
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        del read.sub
+
+
+@pytest.mark.spec("8725b-3.8-a")
+def test_a_closed_list_of_issuers_is_compared_exactly() -> None:
+    def read(iss: object, issuer: frozenset[str]) -> AccessToken:
+        payload = json.dumps(MAKE.claims() | {"iss": iss}).encode()
+        jws = VerifiedJws({"typ": "at+jwt"}, payload)
+        return read_access_token(jws, issuer=issuer, audience=frozenset({MAKE.audience}), now=NOW)
+
+    both = frozenset({"https://a.test", "https://b.test"})
+    assert read("https://b.test", both).iss == "https://b.test"
+    for iss in ("https://c.test", "https://a.test/", "", ["https://a.test"], "https://a.test https://b.test"):
+        with pytest.raises(InvalidToken):
+            read(iss, both)
+    with pytest.raises(InvalidToken):
+        read("https://a.test", frozenset())

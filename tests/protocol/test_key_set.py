@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from proofkey.errors import Unavailable
-from proofkey.protocol.key_set import MAX_KEYS, KeySet, parse_public_jwk
+from proofkey.protocol.key_set import MAX_KEYS, MAX_LISTED, KeySet, parse_public_jwk
 from proofkey.testing.tokens import key_for_tests
 
 GOOD = key_for_tests("ES256", "good").public_jwk
@@ -195,3 +195,47 @@ def test_any_document_is_loaded_or_unavailable(body: bytes) -> None:
         KeySet.from_document(body)
     except Unavailable:
         return
+
+
+@pytest.mark.parametrize(
+    ("after", "held"),
+    [
+        ([GOOD], True),
+        ([RSA, GOOD], True),
+        ([], False),
+        ([RSA], False),
+        ([key_for_tests("ES256", "other").public_jwk], False),
+        ([GOOD | {"kid": "renamed"}], False),
+        ([RSA | {"kid": "good"}], False),
+        ([key_for_tests("ES256", "other").public_jwk | {"kid": "good"}], False),
+        ([key_for_tests("ES256", "other").public_jwk | {"kid": "good"}, GOOD], False),
+    ],
+    ids=["same", "with more", "empty", "others", "another", "renamed", "other kind", "changed", "hidden"],
+)
+def test_a_set_holds_a_key_when_it_would_prove_the_same_tokens(after: list[dict[str, Any]], held: bool) -> None:
+    key = load(GOOD).find("good", "ES256")
+    assert key is not None
+    assert load(*after).holds(key) is held
+
+
+def test_only_so_many_members_are_looked_at() -> None:
+    assert len(load(*[5] * (MAX_LISTED - 1), GOOD)) == 1
+    assert len(load(*[5] * MAX_LISTED, GOOD)) == 0
+
+
+@pytest.mark.spec("8725b-3.8-a")
+@pytest.mark.parametrize(
+    ("named", "issuers", "kept"),
+    [
+        ("https://one.test", frozenset[str](), True),
+        ("https://one.test", frozenset({"https://one.test"}), True),
+        ("https://one.test/", frozenset({"https://one.test"}), False),
+        ("https://{tenantid}.test", frozenset({"https://one.test"}), True),
+        (5, frozenset({"https://one.test"}), False),
+    ],
+)
+def test_a_key_of_a_tenant_that_is_not_trusted_is_left_out(
+    named: object, issuers: frozenset[str], kept: bool
+) -> None:
+    body = json.dumps({"keys": [GOOD | {"issuer": named}]}).encode()
+    assert len(KeySet.from_document(body, issuers)) == int(kept)

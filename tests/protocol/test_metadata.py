@@ -13,10 +13,13 @@ from proofkey.protocol.metadata import (
     ProtectedResource,
     check_issuer,
     check_own_issuer,
+    check_protected_resource,
+    choose_resource,
     discovery_urls,
     parse_server_metadata,
     protected_resource_document,
     protected_resource_paths,
+    resource_metadata_url,
     well_known_paths,
 )
 from proofkey.protocol.text import Issuer
@@ -30,9 +33,9 @@ DOCUMENT: dict[str, Any] = {
 }
 
 
-def parse(changes: dict[str, Any] | None = None, issuer: str = ISSUER, **options: bool) -> Any:
+def parse(changes: dict[str, Any] | None = None, issuer: str = ISSUER, *, keys_only: bool = False) -> Any:
     document = {name: value for name, value in {**DOCUMENT, **(changes or {})}.items() if value != "absent"}
-    return parse_server_metadata(json.dumps(document).encode(), issuer, **options)
+    return parse_server_metadata(json.dumps(document).encode(), issuer, keys_only=keys_only)
 
 
 @pytest.mark.spec("OD-4-a", "8414-3-a")
@@ -271,16 +274,130 @@ def test_any_document_is_read_or_unavailable(body: bytes) -> None:
     assert metadata.token_endpoint.startswith("https://")
 
 
+# --- protected resources -----------------------------------------------------------------------------------------
+
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
+
+
+def a_resource(**values: Any) -> ProtectedResource:
+    return ProtectedResource(
+        **{"resource": "https://api.test", "authorization_servers": (Issuer(ISSUER),), **values}
+    )
+
+
 @pytest.mark.spec("9728-3.1-a")
 def test_protected_resource_document_leaves_empty_lists_out() -> None:
-    resource = ProtectedResource(resource="https://api.test", authorization_servers=(Issuer(ISSUER),))
-    assert protected_resource_document(resource) == {
+    assert protected_resource_document(a_resource()) == {
         "resource": "https://api.test",
         "authorization_servers": [ISSUER],
         "bearer_methods_supported": ["header"],
     }
-    assert protected_resource_paths("/orders/") == (
-        "/.well-known/oauth-protected-resource/orders",
-        "/.well-known/oauth-protected-resource",
+
+
+@pytest.mark.spec("9728-2", "9449-7.1", "8705-3.3")
+def test_protected_resource_document_says_what_the_api_asks_for() -> None:
+    resource = a_resource(
+        scopes_supported=("orders:read", "orders:write"),
+        resource_name="Orders",
+        dpop_signing_alg_values_supported=("ES256",),
+        dpop_bound_access_tokens_required=True,
+        tls_client_certificate_bound_access_tokens=True,
+        resource_documentation="https://api.test/docs",
     )
-    assert protected_resource_paths("") == ("/.well-known/oauth-protected-resource",)
+    assert protected_resource_document(resource) == {
+        "resource": "https://api.test",
+        "authorization_servers": [ISSUER],
+        "scopes_supported": ["orders:read", "orders:write"],
+        "bearer_methods_supported": ["header"],
+        "resource_name": "Orders",
+        "dpop_signing_alg_values_supported": ["ES256"],
+        "dpop_bound_access_tokens_required": True,
+        "tls_client_certificate_bound_access_tokens": True,
+        "resource_documentation": "https://api.test/docs",
+    }
+
+
+@pytest.mark.spec("9728-5.1-a", "MCP26")
+@pytest.mark.parametrize(
+    ("scopes", "published"),
+    [(("offline_access", "a"), ["a"]), (("offline_access",), None), ((), None)],
+    ids=["beside another", "alone", "none"],
+)
+def test_protected_resource_document_never_names_offline_access(
+    scopes: tuple[str, ...], published: list[str] | None
+) -> None:
+    assert protected_resource_document(a_resource(scopes_supported=scopes)).get("scopes_supported") == published
+
+
+@pytest.mark.spec("9728-3.1-a")
+@pytest.mark.parametrize(
+    ("path", "paths"),
+    [
+        ("/orders/", (f"{WELL_KNOWN}/orders", WELL_KNOWN)),
+        ("/a/b", (f"{WELL_KNOWN}/a/b", WELL_KNOWN)),
+        ("/", (WELL_KNOWN,)),
+        ("", (WELL_KNOWN,)),
+    ],
+)
+def test_protected_resource_paths_are_the_inserted_and_the_bare_one(path: str, paths: tuple[str, ...]) -> None:
+    assert protected_resource_paths(path) == paths
+
+
+@pytest.mark.spec("9728-3.1-a")
+@pytest.mark.parametrize(
+    ("identifier", "url"),
+    [
+        ("https://api.test", f"https://api.test{WELL_KNOWN}"),
+        ("https://api.test/", f"https://api.test{WELL_KNOWN}"),
+        ("https://api.test/mcp", f"https://api.test{WELL_KNOWN}/mcp"),
+        ("https://api.test/mcp/", f"https://api.test{WELL_KNOWN}/mcp/"),
+        ("http://127.0.0.1:8000/mcp", f"http://127.0.0.1:8000{WELL_KNOWN}/mcp"),
+        ("https://[2001:db8::1]/mcp", f"https://[2001:db8::1]{WELL_KNOWN}/mcp"),
+    ],
+)
+def test_the_well_known_name_is_inserted_after_the_host(identifier: str, url: str) -> None:
+    assert resource_metadata_url(identifier) == url
+
+
+@pytest.mark.spec("9728-3.1-a")
+@pytest.mark.parametrize(
+    ("audience", "public_url", "chosen"),
+    [
+        (("https://api.test",), None, "https://api.test"),
+        (("https://api.test",), "https://other.test", "https://api.test"),
+        (("https://a.test", "https://b.test"), "https://b.test", "https://b.test"),
+        (("api://orders", "https://b.test"), None, "https://b.test"),
+        (("api://orders",), "https://api.test", "https://api.test"),
+        (("7e1b6c1a-0b6e-4c8e-9a55-2f3c7a1e0d11",), None, None),
+        (("http://api.test",), None, None),
+        (("https://api.test?x=1",), None, None),
+        (("https://api.test/%6d",), None, None),
+        (("https://api.test#f",), None, None),
+    ],
+)
+def test_the_identifier_that_the_metadata_name_is(
+    audience: tuple[str, ...], public_url: str | None, chosen: str | None
+) -> None:
+    assert choose_resource(audience, public_url) == chosen
+
+
+@pytest.mark.spec("9728-3.1-a", "9728-2")
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ({"resource": "api://orders"}, "resource"),
+        ({"resource": "http://api.test"}, "resource"),
+        ({"resource": "https://api.test?x=1"}, "resource"),
+        ({"resource": "https://api.test/%2e%2e"}, "resource"),
+        ({"authorization_servers": ()}, "authorization_servers"),
+        ({"authorization_servers": ("http://op.test",)}, "authorization_servers"),
+        ({"jwks_uri": "http://api.test/jwks"}, "jwks_uri"),
+        ({"resource_documentation": "docs.html"}, "resource_documentation"),
+        ({"resource_policy_uri": "javascript:alert(1)"}, "resource_policy_uri"),
+        ({"resource_tos_uri": "ftp://api.test"}, "resource_tos_uri"),
+    ],
+)
+def test_a_protected_resource_is_refused_when(values: dict[str, Any], key: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        check_protected_resource(a_resource(**values))
+    assert refused.value.facts["key"] == key

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from proofkey.protocol.token_kind import TokenKind, classify
 from proofkey.testing.hostile_tokens import hostile_tokens
+from proofkey.testing.personas import PERSONAS
 from proofkey.testing.tokens import NOW, TokenMaker
 
 MAKE = TokenMaker()
@@ -29,8 +30,30 @@ KINDS = {
     "DPoP proof, untyped": (MAKE.sign({"htm": "GET", "htu": "x", "jti": "j"}, typ=None), TokenKind.DPOP_PROOF),
     "another JWT": (MAKE.sign({"iss": "x", "exp": 1}, typ="JWT"), TokenKind.OTHER_JWT),
     "JWE": ("eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AA.AA.AA", TokenKind.ENCRYPTED),
-    "opaque": ("gho_16C7e42F292c6912E7710c838347Ae178B4a", TokenKind.OPAQUE),
-    "opaque with a dot": ("ya29.a0AfH6SMB", TokenKind.OPAQUE),
+    "opaque": ("2YotnFZFEjr1zCsicMWpAA", TokenKind.OPAQUE),
+    "opaque with a dot": ("2Yotn.FZFEjr1zCsicMWpAA", TokenKind.OPAQUE),
+    "of a GitHub OAuth app": ("gho_16C7e42F292c6912E7710c838347Ae178B4a", TokenKind.GITHUB_TOKEN),
+    "personal, of GitHub": ("ghp_16C7e42F292c6912E7710c838347Ae178B4a", TokenKind.GITHUB_TOKEN),
+    "of a GitHub app's installation": ("ghs_16C7e42F292c6912E7710c838347Ae178B4a", TokenKind.GITHUB_TOKEN),
+    "fine-grained, of GitHub": ("github_pat_11ABCDEFG0abcdefghijkl_mnopqrst", TokenKind.GITHUB_TOKEN),
+    "of Google": ("ya29.a0AfH6SMBx7example", TokenKind.GOOGLE_TOKEN),
+    "of Google, with dots": ("ya29.c.Kp8B7.example", TokenKind.GOOGLE_TOKEN),
+    "refresh token of Google": ("1//0gexampleexample", TokenKind.REFRESH_TOKEN),
+    "refresh token of Microsoft": ("0.AXEAVtHNexample.AgABAwEexample.more", TokenKind.REFRESH_TOKEN),
+    "opaque, of Auth0": (
+        "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwiaXNzIjoiaHR0cHM6Ly9hY21lLmF1dGgwLmNvbS8ifQ..AA.AA.AA",
+        TokenKind.AUTH0_TOKEN,
+    ),
+    "of Okta's org server": (
+        MAKE.access_token({"typ": "application/okta-internal-at+jwt"}),
+        TokenKind.OKTA_ORG_TOKEN,
+    ),
+    "logout token of Keycloak": (MAKE.sign(MAKE.claims(typ="Logout"), typ="JWT"), TokenKind.LOGOUT_TOKEN),
+    "ID token of Cognito": (MAKE.sign({"token_use": "id", "client_id": "a"}, typ=None), TokenKind.ID_TOKEN),
+    "access token of Authentik": (
+        MAKE.sign({"aud": "a", "azp": "a", "uid": "u", "nonce": "n"}, typ="JWT"),
+        TokenKind.ACCESS_TOKEN,
+    ),
     "empty": ("", TokenKind.OPAQUE),
     "five parts of anything": ("a.b.c.d.e", TokenKind.DAMAGED),
     "header that is no JSON": ("AAAA.e30.AAAA", TokenKind.DAMAGED),
@@ -42,6 +65,14 @@ KINDS = {
 @pytest.mark.parametrize(("token", "kind"), KINDS.values(), ids=KINDS.keys())
 def test_kind(token: str, kind: TokenKind) -> None:
     assert classify(token) is kind
+
+
+@pytest.mark.parametrize("name", PERSONAS)
+def test_the_tokens_of_every_provider_are_told_apart(name: str) -> None:
+    make = TokenMaker.of(PERSONAS[name])
+    assert classify(make.access_token()) is TokenKind.ACCESS_TOKEN
+    assert classify(make.client_token()) is TokenKind.ACCESS_TOKEN
+    assert classify(make.id_token()) is TokenKind.ID_TOKEN
 
 
 def test_every_kind_but_the_access_token_has_a_finding() -> None:

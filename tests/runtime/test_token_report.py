@@ -13,7 +13,10 @@ from proofkey.protocol.jws import verify_compact
 from proofkey.protocol.key_set import KeySet
 from proofkey.protocol.signature import ALGORITHM_NAMES
 from proofkey.protocol.text import Instant, encode_base64url
-from proofkey.runtime.token_report import CHECKS, Expected, report_token
+from proofkey.providers import dialect_named
+from proofkey.runtime.token_report import CHECKS, Expected, TokenReport, remedy_of, report_token
+from proofkey.testing.personas import PERSONAS
+from proofkey.testing.tokens import TokenMaker, key_set_of
 
 NOW = Instant(1_800_000_000)
 KEY = generate_signing_key("ES256", "k1")
@@ -147,3 +150,74 @@ def test_the_kind_is_told_whatever_the_checks_say(text: str, kind: TokenKind):
 def test_every_finding_of_the_validator_belongs_to_a_check():
     report = report_token(FAULTS["unknown kid"][1], KEYS, EXPECTED)
     assert report.failed[0].finding is Finding.TOKEN_KEY_UNKNOWN
+
+
+ENTRA = TokenMaker.of(PERSONAS["entra"])
+OTHER_TENANT = "11111111-2222-4333-8444-555555555555"
+
+
+def report_of_entra(text: str, audience: str = "https://api.test") -> TokenReport:
+    expected = Expected(
+        issuer=ENTRA.persona.dialect.token_issuers(ENTRA.issuer, ()),
+        audience=frozenset({audience}),
+        now=ENTRA.now,
+        dialect=ENTRA.persona.dialect,
+    )
+    return report_token(text, key_set_of(ENTRA.key), expected)
+
+
+def test_a_token_is_held_to_the_rules_of_its_dialect():
+    report = report_of_entra(ENTRA.access_token())
+    assert not report.failed
+    assert report.token is not None
+    assert report.dialect.name == "entra"
+    strict = report_token(ENTRA.access_token(), key_set_of(ENTRA.key), Expected(now=ENTRA.now))
+    assert [check.name for check in strict.failed] == ["type", "claims"]
+
+
+ENTRA_FAULTS: dict[str, tuple[str, str, list[str]]] = {
+    "ID token": (ENTRA.id_token(aud="https://api.test"), "kind", ["kind", "claims"]),
+    "another tenant": (
+        ENTRA.access_token(
+            iss=f"https://login.microsoftonline.com/{OTHER_TENANT}/v2.0", tid=OTHER_TENANT, exp=ENTRA.now - 60
+        ),
+        "issuer",
+        ["issuer", "time"],
+    ),
+    "tid of another tenant": (ENTRA.access_token(tid=OTHER_TENANT), "issuer", ["issuer"]),
+    "no scope": (ENTRA.access_token(scp=None, aud="x"), "kind", ["kind", "audience"]),
+    "no tid": (ENTRA.access_token(tid=None, aud="x"), "kind", ["kind", "audience", "claims"]),
+}
+
+
+@pytest.mark.parametrize(("text", "first", "failed"), ENTRA_FAULTS.values(), ids=ENTRA_FAULTS.keys())
+def test_the_test_of_the_kind_is_a_check_of_its_own(text: str, first: str, failed: list[str]):
+    report = report_of_entra(text)
+    assert report.failed[0].name == first
+    assert [check.name for check in report.failed] == failed
+    assert report.token is None
+
+
+def test_the_cause_and_the_remedy_are_the_dialects():
+    foreign = ENTRA.access_token(iss=f"https://sts.windows.net/{OTHER_TENANT}/", tid=OTHER_TENANT)
+    (check,) = report_of_entra(foreign).failed
+    assert check.finding is Finding.TOKEN_TENANT
+    assert "tenants" in remedy_of(check, ENTRA.persona.dialect)
+    graph = report_of_entra(ENTRA.access_token(aud="00000003-0000-0000-c000-000000000000"))
+    assert graph.kind_finding is Finding.TOKEN_IS_GRAPH
+    assert [check.finding for check in graph.failed] == [Finding.TOKEN_IS_GRAPH]
+
+
+def test_an_opaque_token_is_named_in_the_words_of_the_dialect():
+    auth0 = dialect_named("auth0")
+    report = report_token("2YotnFZFEjr1zCsicMWpAA", None, Expected(now=NOW, dialect=auth0))
+    assert report.kind_finding is Finding.TOKEN_IS_AUTH0_OPAQUE
+    assert [check.finding for check in report.failed] == [Finding.TOKEN_IS_AUTH0_OPAQUE]
+    assert report_token("gho_x", KEYS, EXPECTED).failed[0].finding is Finding.TOKEN_IS_GITHUB
+
+
+def test_the_checks_go_on_although_a_login_only_dialect_takes_no_type():
+    report = report_token(
+        token(exp=NOW - 100), KEYS, Expected(issuer="https://op.test", now=NOW, dialect=dialect_named("github"))
+    )
+    assert [check.name for check in report.failed] == ["type", "time"]

@@ -10,13 +10,16 @@ import typer
 
 from proofkey.cli.jwt_view import report_document, show_report
 from proofkey.cli.output import FINDINGS, Json, new_app, print_json, say
-from proofkey.errors import ConfigurationError, Unavailable
+from proofkey.errors import ConfigurationError, InvalidToken, Unavailable
 from proofkey.findings import Finding
 from proofkey.protocol.access_token import classify
+from proofkey.protocol.dialect import RFC9068, Dialect, check_verifies
 from proofkey.protocol.exchange import Answer, Transport
+from proofkey.protocol.jws import read_unverified_payload
 from proofkey.protocol.key_set import KeySet
 from proofkey.protocol.metadata import check_issuer
 from proofkey.protocol.text import Issuer
+from proofkey.providers.choose import DIALECTS, dialect_for, dialect_named
 from proofkey.runtime.clock import system_clock
 from proofkey.runtime.token_report import Expected, TokenReport, report_token
 
@@ -34,6 +37,14 @@ Jwks = Annotated[
 ]
 _AUDIENCE: Final = typer.Option("--audience", help="Expected audience; may be given several times.")
 Audience = Annotated[list[str] | None, _AUDIENCE]
+DialectName = Annotated[
+    str | None,
+    typer.Option(
+        "--dialect", metavar="NAME", help=f"Whose tokens: {', '.join(DIALECTS)}. Without it, told by the issuer."
+    ),
+]
+_TENANT: Final = typer.Option("--tenant", help="Allowed tenant; may be given several times.")
+Tenants = Annotated[list[str] | None, _TENANT]
 CaFile = Annotated[Path | None, typer.Option("--ca-file", metavar="FILE", help="Further certificate authorities.")]
 
 
@@ -51,6 +62,8 @@ def inspect(
     issuer: IssuerUrl = None,
     jwks: Jwks = None,
     audience: Audience = None,
+    dialect: DialectName = None,
+    tenant: Tenants = None,
     unverified: Annotated[
         bool, typer.Option("--unverified", help="Show the claims although nobody has checked the signature.")
     ] = False,
@@ -63,8 +76,10 @@ def inspect(
         say(f"kind   {classify(token).value}")
         hint = "give --issuer or --jwks, or --unverified to look at claims that anybody can write"
         raise typer.BadParameter(f"there are no keys; {hint}", param_hint="--issuer")
-    keys = None if issuer is None and jwks is None else _find_keys(issuer, jwks, ca_file)
-    report = _report(token, keys, issuer, audience)
+    spoken = _choose_dialect(dialect, issuer or _claimed_issuer(token))
+    issuers = None if issuer is None else spoken.token_issuers(issuer, tuple(tenant or ()))
+    keys = None if issuer is None and jwks is None else _find_keys(issuer, jwks, ca_file, spoken)
+    report = _report(token, keys, issuers, audience, spoken)
     if json:
         print_json(report_document(report, unverified=unverified, ahead=keys.ahead if keys else None))
     else:
@@ -79,13 +94,18 @@ def verify(
     audience: Annotated[list[str], _AUDIENCE],
     source: Source = "-",
     jwks: Jwks = None,
+    dialect: DialectName = None,
+    tenant: Tenants = None,
     ca_file: CaFile = None,
     json: Json = False,
 ) -> None:
     """Verify an access token as an API does (RFC 9068): claims on stdout and exit status 0, or 1."""
     token = _read_token(source)
-    keys = _find_keys(issuer, jwks, ca_file)
-    report = _report(token, keys, issuer, audience)
+    spoken = _choose_dialect(dialect, issuer)
+    check_verifies(spoken)
+    issuers = spoken.token_issuers(issuer, tuple(tenant or ()))
+    keys = _find_keys(issuer, jwks, ca_file, spoken)
+    report = _report(token, keys, issuers, audience, spoken)
     if json:
         print_json(report_document(report, unverified=False, ahead=keys.ahead))
     elif report.token is not None:
@@ -96,11 +116,34 @@ def verify(
         raise typer.Exit(FINDINGS)
 
 
-def _report(token: str, keys: Keys | None, issuer: str | None, audience: list[str] | None) -> TokenReport:
+def _choose_dialect(name: str | None, issuer: str | None) -> Dialect:
+    """By name, else by the issuer. Raises: ConfigurationError."""
+    if name is not None:
+        return dialect_named(name)
+    return RFC9068 if issuer is None else dialect_for(issuer)
+
+
+def _claimed_issuer(token: str) -> str | None:
+    """What the token says of itself: enough to choose whose words it is shown in, and for nothing else."""
+    try:
+        issuer: object = read_unverified_payload(token).get("iss")
+    except InvalidToken:
+        return None
+    return issuer if isinstance(issuer, str) else None
+
+
+def _report(
+    token: str,
+    keys: Keys | None,
+    issuers: frozenset[str] | None,
+    audience: list[str] | None,
+    dialect: Dialect,
+) -> TokenReport:
     expected = Expected(
-        issuer=issuer,
+        issuer=issuers,
         audience=frozenset(audience) if audience else None,
         now=system_clock().now(),
+        dialect=dialect,
     )
     return report_token(token, None if keys is None else keys.keys, expected)
 
@@ -124,7 +167,7 @@ def _read_token(source: str) -> str:
     return token
 
 
-def _find_keys(issuer: str | None, jwks: str | None, ca_file: Path | None) -> Keys:
+def _find_keys(issuer: str | None, jwks: str | None, ca_file: Path | None, dialect: Dialect) -> Keys:
     """From the file, the URL, or the issuer's metadata. Raises: ProofkeyError."""
     if issuer is not None:
         check_issuer(issuer)
@@ -134,7 +177,7 @@ def _find_keys(issuer: str | None, jwks: str | None, ca_file: Path | None) -> Ke
     from proofkey.transport.http import HttpTransport
 
     transport = HttpTransport(ca_file=ca_file)
-    return Portal.own().call(_fetch_keys, issuer, jwks, transport)
+    return Portal.own().call(_fetch_keys, issuer, jwks, transport, dialect)
 
 
 def _keys_of_file(path: Path) -> KeySet:
@@ -150,11 +193,12 @@ def _keys_of_file(path: Path) -> KeySet:
     return keys
 
 
-async def _fetch_keys(issuer: str | None, jwks: str | None, transport: Transport) -> Keys:
+async def _fetch_keys(issuer: str | None, jwks: str | None, transport: Transport, dialect: Dialect) -> Keys:
     from proofkey.runtime.discovery import fetch_key_set, fetch_metadata
 
     if jwks is None and issuer is not None:
-        jwks = (await fetch_metadata(Issuer(issuer), transport, keys_only=True)).jwks_uri
+        published = dialect.metadata_issuer(issuer)
+        jwks = (await fetch_metadata(Issuer(issuer), transport, keys_only=True, published=published)).jwks_uri
     keys, answer = await fetch_key_set(jwks or "", transport)
     return Keys(keys, _ahead(answer))
 

@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from proofkey.cli.output import clean, paint, print_data, with_facts
-from proofkey.runtime.token_report import Check, TokenReport
+from proofkey.protocol.dialect import RFC9068, remedy_for
+from proofkey.runtime.token_report import Check, TokenReport, remedy_of
 
 REGISTERED: Final = (
     "iss", "sub", "aud", "client_id", "exp", "iat", "nbf", "jti", "scope", "roles", "auth_time", "acr", "amr",
-    "nonce", "azp", "sid", "cnf", "typ",
+    "nonce", "azp", "sid", "cnf", "typ", "scp", "permissions", "tid", "oid", "appid", "cid", "token_use",
 )  # fmt: skip
-"""Claims with a meaning in a standard, in the order in which they are shown."""
+"""Claims with a meaning in a standard or a dialect, in the order in which they are shown."""
 _TIMES: Final = frozenset({"exp", "iat", "nbf", "auth_time", "updated_at"})
 _CHECK_OF_CLAIM: Final = {
     "iss": "issuer", "aud": "audience", "exp": "time", "iat": "time", "nbf": "time", "cnf": "binding",
@@ -25,6 +26,7 @@ _END_OF_TIME: Final = 253402300799
 def show_report(report: TokenReport, *, unverified: bool, ahead: int | None) -> None:
     """The whole report on stdout; the claims only when the signature is good or `unverified` asks for them."""
     _show_kind(report)
+    _show_dialect(report)
     _show_header(report)
     _show_claims(report, unverified=unverified)
     _show_time(report, unverified=unverified, ahead=ahead)
@@ -33,24 +35,30 @@ def show_report(report: TokenReport, *, unverified: bool, ahead: int | None) -> 
 
 def report_document(report: TokenReport, *, unverified: bool, ahead: int | None) -> dict[str, Any]:
     """The report as JSON; `claims` is null unless they were verified or asked for all the same."""
-    kind = report.kind.finding
+    kind, dialect = report.kind_finding, report.dialect
     return {
         "kind": report.kind.value,
         "kind_finding": kind.id if kind else None,
+        "dialect": {
+            "name": dialect.name,
+            "title": dialect.title,
+            "source": {"title": dialect.source.title, "date": dialect.source.date, "live": dialect.source.live},
+            "relaxes": [{"rule": one.rule, "instead": one.instead} for one in dialect.relaxes],
+        },
         "verified": report.verified,
         "valid": report.token is not None,
         "header": report.header,
         "claims": report.claims if report.verified or unverified else None,
         "now": report.now,
         "issuer_clock_ahead": ahead,
-        "checks": [_check_document(check) for check in report.checks],
+        "checks": [_check_document(check, remedy_of(check, dialect)) for check in report.checks],
     }
 
 
-def _check_document(check: Check) -> dict[str, Any]:
+def _check_document(check: Check, fix: str) -> dict[str, Any]:
     document: dict[str, Any] = {"check": check.name, "result": check.result}
     if check.finding is not None:
-        document |= {"finding": check.finding.id, "sentence": check.finding.sentence, "fix": check.finding.remedy}
+        document |= {"finding": check.finding.id, "sentence": check.finding.sentence, "fix": fix}
         document["facts"] = dict(check.facts)
     if check.why:
         document["why"] = check.why
@@ -58,11 +66,25 @@ def _check_document(check: Check) -> dict[str, Any]:
 
 
 def _show_kind(report: TokenReport) -> None:
-    finding = report.kind.finding
+    finding = report.kind_finding
     if finding is None:
         _line("kind", report.kind.value)
     else:
         _line("kind", f"{paint(report.kind.value, 'red')}   {finding.sentence} ({finding.id})")
+
+
+def _show_dialect(report: TokenReport) -> None:
+    """Whose words these are, and every rule that is not RFC 9068's own."""
+    dialect = report.dialect
+    if dialect is RFC9068:
+        return
+    source = dialect.source
+    proven = "tested against the real server" if source.live else "known from documents alone"
+    _line("dialect", f"{dialect.title} ({dialect.name}), {proven}: {source.title}, {source.date}")
+    for number, relaxation in enumerate(dialect.relaxes):
+        _line("" if number else "relaxes", paint(f"{relaxation.rule} → {relaxation.instead}", "dim"))
+    if not dialect.verifies:
+        _line("", f"{paint('for login only', 'red')}: {dialect.opaque_remedy}")
 
 
 def _show_header(report: TokenReport) -> None:
@@ -140,10 +162,10 @@ def _show_checks(report: TokenReport) -> None:
         if check.finding is not None:
             sentence = clean(with_facts(check.finding.sentence, check.facts))
             _line(check.name, f"{paint(check.finding.id, 'red')} {sentence}")
-            _line("fix", f"{check.finding.remedy}   proofkey explain {check.finding.id}")
-    finding = report.kind.finding
+            _line("fix", f"{remedy_of(check, report.dialect)}   proofkey explain {check.finding.id}")
+    finding = report.kind_finding
     if finding is not None and finding not in [check.finding for check in report.failed]:
-        _line("fix", f"{finding.remedy}   proofkey explain {finding.id}")
+        _line("fix", f"{remedy_for(finding, report.dialect)}   proofkey explain {finding.id}")
 
 
 def _check_text(check: Check) -> str:

@@ -37,6 +37,27 @@ def check_texts(claims: Mapping[str, Any], names: tuple[str, ...]) -> None:
             raise _bad(claims, name)
 
 
+def read_first_text(claims: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    """The first of those claims that is there: a non-empty string. Raises: ClaimError."""
+    for name in names:
+        if name in claims:
+            value: object = claims[name]
+            if isinstance(value, str) and value:
+                return value
+            raise _bad(claims, name)
+    raise ClaimError(Finding.TOKEN_CLAIM_MISSING, claim=" or ".join(names))
+
+
+def read_object(claims: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A JSON object; absent gives an empty one. Raises: ClaimError."""
+    if name not in claims:
+        return {}
+    value: object = claims[name]
+    if not isinstance(value, dict):
+        raise _bad(claims, name)
+    return cast("dict[str, Any]", value)
+
+
 def read_instant(claims: Mapping[str, Any], name: str) -> Instant:
     """A required NumericDate: a finite number in [0, 2^53), whole seconds of it (RFC 7519 §2).
 
@@ -92,14 +113,22 @@ def read_life(claims: Mapping[str, Any], now: Instant, leeway: int) -> tuple[Ins
     """exp and iat of a token that is not over and not from the future, but for the leeway (RFC 9068 §4; FAPI 2.0
     §5.3.2.1); nbf likewise, when it is there.
 
+    The facts of a refusal show both clocks: `iat`, the issuer's when it signed, and `now`, ours; in seconds.
     Raises: ClaimError.
     """
     exp, iat = read_instant(claims, "exp"), read_instant(claims, "iat")
     if now >= exp + leeway:
-        raise ClaimError(Finding.TOKEN_EXPIRED, exp=str(exp), now=str(now))
+        raise ClaimError(Finding.TOKEN_EXPIRED, iat=str(iat), exp=str(exp), now=str(now), over_by=f"{now - exp} s")
     start = read_instant(claims, "nbf") if "nbf" in claims else iat
     if max(iat, start) > now + leeway:
-        raise ClaimError(Finding.TOKEN_NOT_YET_VALID, starts=str(max(iat, start)), now=str(now))
+        ahead = max(iat, start) - now
+        raise ClaimError(
+            Finding.TOKEN_NOT_YET_VALID,
+            iat=str(iat),
+            starts=str(max(iat, start)),
+            now=str(now),
+            issuer_ahead_by=f"{ahead} s",
+        )
     return exp, iat
 
 

@@ -19,6 +19,8 @@ class Ask:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     form: Pairs | None = field(default=None, repr=False)
     max_bytes: int = MAX_ANSWER
+    allow_insecure_http: bool = False
+    """This request may go to plain http away from loopback: the operator said so of that very address."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, Literal, cast, get_args
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from joserfc import jwk as joserfc_jwk
 from joserfc import jws
 from joserfc.errors import JoseError
@@ -11,9 +12,12 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from proofkey.errors import ConfigurationError
 from proofkey.findings import Finding
+from proofkey.protocol.json_strict import parse_object
 from proofkey.protocol.key_set import VerificationKey, parse_public_jwk
+from proofkey.protocol.text import encode_base64url
 
-SigningAlgorithm = Literal["ES256", "RS256", "PS256", "Ed25519"]
+SigningAlgorithm = Literal["ES256", "RS256", "PS256", "Ed25519", "EdDSA"]
+"""EdDSA is the older name of Ed25519, for peers that know no other: a key of its own, published under that name."""
 
 SIGNING_ALGORITHMS: Final[tuple[SigningAlgorithm, ...]] = get_args(SigningAlgorithm)
 RSA_BITS: Final = 3072
@@ -24,6 +28,7 @@ _KEY_TYPES: Final[dict[SigningAlgorithm, tuple[str, str | None]]] = {
     "RS256": ("RSA", None),
     "PS256": ("RSA", None),
     "Ed25519": ("OKP", "Ed25519"),
+    "EdDSA": ("OKP", "Ed25519"),
 }
 
 
@@ -45,11 +50,14 @@ class SigningKey:
         """
         header = {"alg": self.algorithm, "kid": self.kid, "typ": header_typ}
         payload = json.dumps(claims, separators=(",", ":"), allow_nan=False).encode()
-        return jws.serialize_compact(header, payload, self._key, algorithms=[self.algorithm])
+        shown = json.dumps(header, separators=(",", ":")).encode()
+        signed = f"{encode_base64url(shown)}.{encode_base64url(payload)}"
+        return f"{signed}.{encode_base64url(self.signature_of(signed.encode()))}"
 
     def signature_of(self, signed: bytes) -> bytes:
         """The bare signature over these bytes."""
-        return jws.JWSRegistry.algorithms[self.algorithm].sign(signed, self._key)
+        name = "Ed25519" if self.algorithm == "EdDSA" else self.algorithm
+        return jws.JWSRegistry.algorithms[name].sign(signed, self._key)
 
     @property
     def public_jwk(self) -> dict[str, Any]:
@@ -82,7 +90,7 @@ def generate_signing_key(algorithm: SigningAlgorithm, kid: str | None = None) ->
     key: ECKey | RSAKey | OKPKey
     if algorithm == "ES256":
         key = ECKey.generate_key("P-256")
-    elif algorithm == "Ed25519":
+    elif algorithm in ("Ed25519", "EdDSA"):
         key = OKPKey.generate_key("Ed25519")
     else:
         key = RSAKey.generate_key(RSA_BITS)
@@ -92,7 +100,7 @@ def generate_signing_key(algorithm: SigningAlgorithm, kid: str | None = None) ->
 def signing_key_from_jwk(jwk: Mapping[str, Any]) -> SigningKey:
     """The key that `private_jwk` gave.
 
-    Raises: ConfigurationError when it is not a private key with kid and one of the four algorithms.
+    Raises: ConfigurationError when it is not a private key with kid and one of the known algorithms.
     """
     algorithm, kid = jwk.get("alg"), jwk.get("kid")
     if algorithm not in SIGNING_ALGORITHMS or not isinstance(kid, str) or not kid or "d" not in jwk:
@@ -106,6 +114,44 @@ def signing_key_from_jwk(jwk: Mapping[str, Any]) -> SigningKey:
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise ConfigurationError(Finding.CONFIG_VALUE, key="signing key", reason="damaged") from error
     return signing
+
+
+def signing_key_from_text(
+    text: bytes, *, algorithm: SigningAlgorithm | None = None, kid: str | None = None
+) -> SigningKey:
+    """A private key from what a file holds: one JWK, or an unencrypted PEM (PKCS #8, PKCS #1 or SEC 1).
+
+    Without an algorithm it is the JWK's own, or what the kind of key usually signs with (P-256 ES256, RSA RS256,
+    Ed25519); without a kid it is the JWK's own, or the thumbprint (RFC 7638).
+    Raises: ConfigurationError, which shows nothing of the key.
+    """
+    wanted: dict[str, Any] = {"alg": algorithm, "kid": kid}
+    try:
+        members = parse_object(text) if text.lstrip().startswith(b"{") else _members_of_pem(text)
+        members |= {name: value for name, value in wanted.items() if value is not None}
+        members.setdefault("alg", _USUAL.get((str(members.get("kty")), str(members.get("crv", "")))))
+        members.setdefault("kid", thumbprint(members))
+    except ValueError as error:
+        reason = "neither a JWK nor an unencrypted PEM of a private key (P-256, RSA, Ed25519)"
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="signing key", reason=reason) from error
+    return signing_key_from_jwk(members)
+
+
+def _members_of_pem(text: bytes) -> dict[str, Any]:
+    """Raises: ValueError."""
+    for kind in (ECKey, RSAKey, OKPKey):
+        try:
+            return dict(kind.import_key(text).as_dict(private=True))
+        except (JoseError, ValueError, TypeError, AttributeError, UnsupportedAlgorithm):
+            continue  # a key of another kind
+    raise ValueError("not a private key")
+
+
+_USUAL: Final[dict[tuple[str, str], SigningAlgorithm]] = {
+    ("EC", "P-256"): "ES256",
+    ("RSA", ""): "RS256",
+    ("OKP", "Ed25519"): "Ed25519",
+}
 
 
 def thumbprint(jwk: Mapping[str, Any]) -> str:

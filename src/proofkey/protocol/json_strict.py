@@ -8,7 +8,9 @@ from typing import Any, Final, NoReturn
 MAX_DEPTH: Final = 16
 
 _SPACE: Final = " \t\n\r"
-_STRING: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_STRING: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+"""A string, or the whole rest where one does not end: never tried again from another quote, which would take
+quadratic time."""
 
 
 def parse_object(data: bytes) -> dict[str, Any]:

@@ -22,6 +22,8 @@ class VerifiedJws(NamedTuple):
 
     header: Mapping[str, Any]
     payload: bytes
+    key_issuer: str | None = None
+    """Whom the key is for, where the key set says so (`VerificationKey.issuer`)."""
 
 
 def verify_compact(token: str, keys: KeySet, algorithms: frozenset[str]) -> VerifiedJws:
@@ -51,7 +53,7 @@ def verify_compact(token: str, keys: KeySet, algorithms: frozenset[str]) -> Veri
         if len(keys.headers) >= _MAX_MEMO:
             keys.headers.clear()
         keys.headers[header_text] = (header, alg, key)
-    return VerifiedJws(header, payload)
+    return VerifiedJws(header, payload, key.issuer)
 
 
 def read_unverified_header(token: str) -> dict[str, Any]:

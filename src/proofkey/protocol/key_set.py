@@ -15,6 +15,8 @@ from proofkey.protocol.signature import ALGORITHM_OF_NAME, Algorithm, PublicKey,
 from proofkey.protocol.text import decode_base64url
 
 MAX_KEYS: Final = 50
+MAX_LISTED: Final = 2000
+"""Members of a document that are looked at, for foreign and broken keys cost time too."""
 _CURVES: Final[dict[object, tuple[ec.EllipticCurve, Algorithm]]] = {
     "P-256": (ec.SECP256R1(), "ES256"),
     "P-384": (ec.SECP384R1(), "ES384"),
@@ -25,13 +27,17 @@ _CURVES: Final[dict[object, tuple[ec.EllipticCurve, Algorithm]]] = {
 class VerificationKey:
     """One public key, for one algorithm (RFC 8725 §3.1)."""
 
-    __slots__ = ("algorithm", "key", "kid", "verify")
+    __slots__ = ("algorithm", "issuer", "key", "kid", "verify")
 
-    def __init__(self, kid: str | None, algorithm: Algorithm, key: PublicKey) -> None:
-        """Raises: ValueError when the key does not fit the algorithm."""
+    def __init__(
+        self, kid: str | None, algorithm: Algorithm, key: PublicKey, issuer: str | None = None
+    ) -> None:
+        """`issuer` is the one that the key is for, where its set serves several. Raises: ValueError when the key
+        does not fit the algorithm."""
         self.kid: Final = kid
         self.algorithm: Final = algorithm
         self.key: Final = key
+        self.issuer: Final = issuer
         self.verify: Final[Verify] = bind_key(algorithm, key)
 
     def __repr__(self) -> str:
@@ -53,9 +59,11 @@ class KeySet:
         self.headers: Final[dict[str, tuple[Mapping[str, Any], str, VerificationKey]]] = {}
 
     @classmethod
-    def from_document(cls, body: bytes) -> "KeySet":
+    def from_document(cls, body: bytes, issuers: frozenset[str] = frozenset()) -> "KeySet":
         """The usable keys of a JWK Set (RFC 7517 §5), 50 at most; foreign and broken ones are left out.
 
+        Where one document serves many tenants, `issuers` are those that are trusted: a key that names another one
+        (`issuer`, an extension of Microsoft's) is left out too. A template (`{tenantid}`) stands for all.
         Raises: Unavailable when the document is not a JWK Set at all.
         """
         try:
@@ -65,9 +73,11 @@ class KeySet:
         if not isinstance(listed, list):
             raise Unavailable(Finding.KEYS_UNAVAILABLE, reason="no list of keys")
         keys: list[VerificationKey] = []
-        for jwk in cast("list[object]", listed):
+        for jwk in cast("list[object]", listed)[:MAX_LISTED]:
             try:
-                keys.append(parse_public_jwk(jwk))
+                key = parse_public_jwk(jwk)
+                if not issuers or _may_sign_for(jwk, issuers):
+                    keys.append(key)
             except (ValueError, UnsupportedAlgorithm):
                 continue
             if len(keys) == MAX_KEYS:
@@ -84,8 +94,18 @@ class KeySet:
         fitting = [key for key in self._keys if key.algorithm == algorithm]
         return fitting[0] if len(fitting) == 1 else None
 
+    def holds(self, key: VerificationKey) -> bool:
+        """True when a token that `key` proved would be proven by this set too: same kid, algorithm, key and issuer."""
+        found = self.find(key.kid, key.algorithm)
+        return found is not None and (found is key or (found.key == key.key and found.issuer == key.issuer))
+
     def __len__(self) -> int:
         return len(self._keys)
+
+
+def _may_sign_for(jwk: object, issuers: frozenset[str]) -> bool:
+    named = cast("dict[str, object]", jwk).get("issuer")
+    return named is None or (isinstance(named, str) and ("{" in named or named in issuers))
 
 
 def parse_public_jwk(jwk: object) -> VerificationKey:
@@ -111,7 +131,8 @@ def parse_public_jwk(jwk: object) -> VerificationKey:
     algorithm = ALGORITHM_OF_NAME.get(name) if isinstance(name, str) else None
     if algorithm is None:
         raise ValueError("alg is not known")
-    return VerificationKey(kid, algorithm, key)
+    issuer = members.get("issuer")
+    return VerificationKey(kid, algorithm, key, issuer if isinstance(issuer, str) else None)
 
 
 def _parse_key(members: Mapping[str, object]) -> tuple[PublicKey, Algorithm]:

@@ -1,13 +1,14 @@
 """Server and protected-resource metadata, the URLs where it stands, and the issuer check."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, cast
 
 from proofkey.errors import ConfigurationError, Unavailable
 from proofkey.findings import Finding
 from proofkey.protocol.json_strict import parse_object
 from proofkey.protocol.text import Issuer
-from proofkey.protocol.uri import is_loopback_http, is_web_url, origin_of, split_uri
+from proofkey.protocol.uri import is_http_url, is_loopback_http, is_web_url, move_origin, origin_of, split_uri
 
 OPENID: Final = "/.well-known/openid-configuration"
 OAUTH: Final = "/.well-known/oauth-authorization-server"
@@ -39,12 +40,23 @@ class ServerMetadata:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtectedResource:
-    """RFC 9728 §2."""
+    """RFC 9728 §2. `resource` is the API's identifier, letter for letter; what is empty is not published."""
 
     resource: str
     authorization_servers: tuple[Issuer, ...]
     scopes_supported: tuple[str, ...] = ()
+    bearer_methods_supported: tuple[str, ...] = ("header",)
     resource_name: str | None = None
+    jwks_uri: str | None = None
+    """Only where the API itself signs something (RFC 9728 §2)."""
+    resource_signing_alg_values_supported: tuple[str, ...] = ()
+    dpop_signing_alg_values_supported: tuple[str, ...] = ()
+    dpop_bound_access_tokens_required: bool = False
+    tls_client_certificate_bound_access_tokens: bool = False
+    authorization_details_types_supported: tuple[str, ...] = ()
+    resource_documentation: str | None = None
+    resource_policy_uri: str | None = None
+    resource_tos_uri: str | None = None
 
 
 def check_issuer(issuer: str, *, key: str = "issuer") -> None:
@@ -97,44 +109,102 @@ def well_known_paths(issuer_path: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((path + OPENID, path + OAUTH, OPENID + path, OAUTH + path)))
 
 
+def is_resource_identifier(name: str) -> bool:
+    """Whether metadata can be published for that audience: an https URL (http on loopback) without query,
+    fragment or escape (RFC 9728 §1.2, §3). Names such as `api://orders` are none."""
+    return is_web_url(name) and "?" not in name and "%" not in name
+
+
+def choose_resource(audience: Iterable[str], public_url: str | None = None) -> str | None:
+    """The identifier that the metadata name: the public URL if tokens are for it, else the first audience that is
+    a URL, else the public URL; None where there is no such URL, and so no metadata."""
+    names = tuple(audience)
+    preferred = (public_url,) if public_url in names else ()
+    candidates = (*preferred, *names, public_url)
+    return next((name for name in candidates if name is not None and is_resource_identifier(name)), None)
+
+
+def check_protected_resource(resource: ProtectedResource) -> None:
+    """RFC 9728 §2; at least one authorization server, as clients cannot go on without (MCP 2025-11-25).
+
+    Raises: ConfigurationError.
+    """
+    if not is_resource_identifier(resource.resource):
+        reason = "not an https URL without query, fragment and escapes"
+        shown = resource.resource[:200]
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="resource", value=shown, reason=reason)
+    if not resource.authorization_servers:
+        raise ConfigurationError(Finding.CONFIG_MISSING, key="authorization_servers", fix="name an issuer")
+    for issuer in resource.authorization_servers:
+        check_issuer(issuer, key="authorization_servers")
+    for key in ("jwks_uri", "resource_documentation", "resource_policy_uri", "resource_tos_uri"):
+        url: str | None = getattr(resource, key)
+        if url is not None and not is_web_url(url):
+            raise ConfigurationError(Finding.CONFIG_VALUE, key=key, value=url[:200], reason="not an https URL")
+
+
+def resource_metadata_url(identifier: str) -> str:
+    """RFC 9728 §3.1: where the metadata stand; the well-known name goes between host and path.
+
+    Raises: ValueError when `identifier` is no URL.
+    """
+    path = split_uri(identifier).path
+    return origin_of(identifier) + RESOURCE + (path if path != "/" else "")
+
+
 def protected_resource_paths(resource_path: str) -> tuple[str, ...]:
     """The inserted form (RFC 9728 §3.1) and the bare one, from the root of the host."""
     return tuple(dict.fromkeys((RESOURCE + resource_path.rstrip("/"), RESOURCE)))
 
 
 def protected_resource_document(resource: ProtectedResource) -> dict[str, Any]:
-    """RFC 9728 §2; empty lists are left out."""
-    document: dict[str, Any] = {
-        "resource": resource.resource,
-        "authorization_servers": list(resource.authorization_servers),
-        "scopes_supported": list(resource.scopes_supported),
-        "bearer_methods_supported": ["header"],
-        "resource_name": resource.resource_name,
+    """RFC 9728 §2: empty lists, absent values and false are left out, and so is `offline_access`, which is a
+    matter between client and authorization server (MCP 2026-07-28)."""
+    scopes = tuple(scope for scope in resource.scopes_supported if scope != "offline_access")
+    published = replace(resource, scopes_supported=scopes)
+    values: Iterable[tuple[str, Any]] = (
+        (member.name, getattr(published, member.name)) for member in fields(published)
+    )
+    return {
+        name: list(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value
+        for name, value in values
+        if value
     }
-    return {name: value for name, value in document.items() if value}
 
 
-def parse_server_metadata(body: bytes, issuer: str, *, keys_only: bool = False) -> ServerMetadata:
+def parse_server_metadata(
+    body: bytes,
+    issuer: str,
+    *,
+    keys_only: bool = False,
+    published: frozenset[str] = frozenset(),
+    internal_base_url: str | None = None,
+) -> ServerMetadata:
     """OIDC Discovery §4.3, RFC 8414 §3.3: the document's issuer is the expected one, letter for letter, and its
     endpoints are https (http on loopback only for an issuer that is so itself).
 
-    `keys_only` does without authorization and token endpoint, as an API needs the keys alone.
+    `keys_only` does without authorization and token endpoint, as an API needs the keys alone. `published` is what
+    the document may state instead of `issuer`, where a provider serves many tenants with one document. Endpoints
+    at `internal_base_url` are read as endpoints at the issuer's own origin.
     Raises: Unavailable.
     """
     try:
         document = parse_object(body)
         found: object = document.get("issuer")
-        if found != issuer:
+        if not isinstance(found, str) or found not in (published or {issuer}):
             shown = found[:200] if isinstance(found, str) else "none"
-            raise Unavailable(Finding.METADATA_ISSUER, expected=issuer, found=shown)
-        return _read_metadata(document, issuer, keys_only=keys_only)
+            raise Unavailable(Finding.METADATA_ISSUER, expected=" ".join(sorted(published)) or issuer, found=shown)
+        return _read_metadata(document, issuer, internal_base_url, keys_only=keys_only)
     except ValueError as error:
         reason = str(error) if type(error) is ValueError else "not a strict JSON object"
         raise Unavailable(Finding.METADATA_MALFORMED, issuer=issuer, reason=reason) from error
 
 
-def _read_metadata(document: dict[str, Any], issuer: str, *, keys_only: bool) -> ServerMetadata:
-    reader = _Reader(document, loopback=is_loopback_http(issuer))
+def _read_metadata(
+    document: dict[str, Any], issuer: str, internal_base_url: str | None, *, keys_only: bool
+) -> ServerMetadata:
+    internal = None if internal_base_url is None else origin_of(internal_base_url)
+    reader = _Reader(document, origin_of(issuer), internal, loopback=is_loopback_http(issuer))
     return ServerMetadata(
         issuer=Issuer(issuer),
         authorization_endpoint=reader.endpoint("authorization_endpoint", required=not keys_only) or "",
@@ -163,6 +233,8 @@ def _read_metadata(document: dict[str, Any], issuer: str, *, keys_only: bool) ->
 @dataclass(frozen=True, slots=True)
 class _Reader:
     document: dict[str, Any]
+    origin: str
+    internal: str | None
     loopback: bool
 
     def endpoint(self, name: str, *, required: bool = False) -> str | None:
@@ -171,6 +243,8 @@ class _Reader:
             if required:
                 raise ValueError(f"{name} is missing")
             return None
+        if isinstance(value, str) and self.internal is not None and is_http_url(value):
+            value = move_origin(value, self.internal, self.origin)
         if not isinstance(value, str) or not is_web_url(value):
             raise ValueError(f"{name} is no https URL")
         if not self.loopback and value[:8].lower() != "https://":

@@ -48,14 +48,19 @@ _METHODS_NOT_BUILT: Final = (
 
 
 def parse_registration(
-    document: Mapping[str, Any], *, issuer: str, secret: Secret | None = None
+    document: Mapping[str, Any],
+    *,
+    issuer: str,
+    secret: Secret | None = None,
+    secret_made_elsewhere: bool = False,
 ) -> ClientRegistration:
     """The registration; `secret` is the client's secret where it was read from a file (RFC 7591 §2).
 
     Silent members get RFC 7591's defaults, the ID token's algorithm OpenID's: RS256 (OIDC Registration §2).
+    `secret_made_elsewhere` is for a registration at another server, which makes the secret itself.
     Raises: ConfigurationError, which names client and member.
     """
-    reader = _Reader(document, _read_client_id(document))
+    reader = _Reader(document, _read_client_id(document), secret_made_elsewhere)
     reader.check_names()
     secret = secret or reader.secret()
     method = reader.method(secret)
@@ -92,6 +97,7 @@ def _read_client_id(document: Mapping[str, Any]) -> ClientId:
 class _Reader:
     document: Mapping[str, Any]
     client_id: ClientId
+    secret_made_elsewhere: bool
 
     def bad(self, member: str, reason: str) -> ConfigurationError:
         return ConfigurationError(
@@ -154,7 +160,7 @@ class _Reader:
         method = cast("AuthMethod", name)
         if method == "none" and secret is not None:
             raise self.bad("client_secret", "a public client (token_endpoint_auth_method none) has no secret")
-        if method != "none" and secret is None:
+        if method != "none" and secret is None and not self.secret_made_elsewhere:
             raise self.bad(
                 "client_secret", f"{method} needs one; a public client says token_endpoint_auth_method none"
             )

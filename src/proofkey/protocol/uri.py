@@ -87,6 +87,14 @@ def is_loopback_http(url: str) -> bool:
     return parts.scheme.lower() == "http" and is_loopback_host(parts.host)
 
 
+def is_http_url(url: str) -> bool:
+    """True for a well-formed http or https URL, on any host."""
+    try:
+        return split_uri(url).scheme.lower() in ("http", "https")
+    except ValueError:
+        return False
+
+
 def is_web_url(url: str) -> bool:
     """True for a well-formed https URL, or http on a loopback host: what may be fetched or linked to."""
     try:
@@ -109,3 +117,16 @@ def origin_of(uri: str) -> str:
     default = "443" if scheme == "https" else "80"
     port = f":{parts.port}" if parts.port and parts.port != default else ""
     return f"{scheme}://{parts.host.lower()}{port}"
+
+
+def move_origin(url: str, old: str, new: str) -> str:
+    """The http or https URL at the origin `new` if its origin is `old`, and as it is otherwise; the rest is not
+    touched.
+
+    Raises: ValueError when it is not an absolute URI.
+    """
+    if origin_of(url.partition("?")[0]) != old:
+        return url
+    start = url.index("://") + 3
+    end = min((at for at in (url.find("/", start), url.find("?", start)) if at >= 0), default=len(url))
+    return new + url[end:]

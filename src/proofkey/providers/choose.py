@@ -6,8 +6,32 @@ from typing import Final
 from proofkey.errors import ConfigurationError
 from proofkey.findings import Finding
 from proofkey.protocol.dialect import RFC9068, Dialect
+from proofkey.providers.auth0 import AUTH0
+from proofkey.providers.authentik import AUTHENTIK
+from proofkey.providers.cognito import COGNITO
+from proofkey.providers.entra import ENTRA
+from proofkey.providers.github import GITHUB
+from proofkey.providers.google import GOOGLE
+from proofkey.providers.keycloak import KEYCLOAK
+from proofkey.providers.okta import OKTA, OKTA_ORG
+from proofkey.providers.proofkey import PROOFKEY
+from proofkey.providers.zitadel import ZITADEL
 
-DIALECTS: Final[Mapping[str, Dialect]] = {RFC9068.name: RFC9068}
+_ALL: Final = (
+    RFC9068,
+    PROOFKEY,
+    KEYCLOAK,
+    AUTH0,
+    ENTRA,
+    GOOGLE,
+    OKTA,
+    OKTA_ORG,
+    COGNITO,
+    ZITADEL,
+    AUTHENTIK,
+    GITHUB,
+)
+DIALECTS: Final[Mapping[str, Dialect]] = {dialect.name: dialect for dialect in _ALL}
 """By name."""
 
 

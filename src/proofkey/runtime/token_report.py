@@ -12,10 +12,12 @@ from typing import Any, Final, Literal
 from proofkey.errors import InvalidToken
 from proofkey.findings import Finding
 from proofkey.protocol.access_token import HEADER_TYPE, AccessToken, TokenKind, classify, read_access_token
-from proofkey.protocol.claims import LEEWAY
+from proofkey.protocol.claims import LEEWAY, ClaimError
+from proofkey.protocol.dialect import RFC9068, Dialect, remedy_for
 from proofkey.protocol.json_strict import parse_object
 from proofkey.protocol.jws import VerifiedJws, read_unverified_header, read_unverified_payload, verify_compact
 from proofkey.protocol.key_set import KeySet
+from proofkey.protocol.refusal import explain_refusal
 from proofkey.protocol.signature import ALGORITHM_NAMES
 from proofkey.protocol.text import Instant
 
@@ -23,7 +25,7 @@ Result = Literal["ok", "FAIL", "not attempted"]
 
 CHECKS: Final = (
     "form", "encoding", "critical", "key", "algorithm", "signature",
-    "type", "issuer", "audience", "time", "binding", "claims",
+    "type", "kind", "issuer", "audience", "time", "binding", "claims",
 )  # fmt: skip
 """In the order of the validator (`verify_access_token`)."""
 _SIGNATURE: Final = CHECKS.index("signature")
@@ -46,6 +48,12 @@ _CHECK_OF: Final = {
     Finding.TOKEN_EXPIRED: "time",
     Finding.TOKEN_NOT_YET_VALID: "time",
     Finding.TOKEN_BOUND: "binding",
+    Finding.TOKEN_BINDING_UNKNOWN: "binding",
+    Finding.TOKEN_IS_ID_TOKEN: "kind",
+    Finding.TOKEN_IS_LOGOUT_TOKEN: "kind",
+    Finding.TOKEN_IS_REFRESH_TOKEN: "kind",
+    Finding.TOKEN_PERMITS_NOTHING: "kind",
+    Finding.TOKEN_TENANT: "issuer",
 }
 _CHECK_OF_CLAIM: Final = {"iss": "issuer", "aud": "audience", "exp": "time", "iat": "time", "nbf": "time"}
 
@@ -70,6 +78,10 @@ class TokenReport:
     claims: Mapping[str, Any] | None
     checks: tuple[Check, ...]
     now: Instant
+    dialect: Dialect = RFC9068
+    """Whose rules the token was held to."""
+    kind_finding: Finding | None = None
+    """Why that kind of token is no access token at this provider."""
     token: AccessToken | None = None
     """Only when every check was made and passed."""
 
@@ -86,32 +98,59 @@ class TokenReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What the token is compared with; what is None is not compared."""
+    """What the token is compared with; what is None is not compared. `issuer` may be a closed list."""
 
-    issuer: str | None = None
+    issuer: str | frozenset[str] | None = None
     audience: frozenset[str] | None = None
     now: Instant
     leeway: int = LEEWAY
+    dialect: Dialect = RFC9068
 
 
 def report_token(token: str, keys: KeySet | None, expected: Expected) -> TokenReport:
     """Makes every check that can be made; without keys only those of form. Raises nothing."""
+    kind, dialect = classify(token), expected.dialect
     empty = TokenReport(
-        kind=classify(token),
+        kind=kind,
         header=_header(token),
         claims=_claims(token),
         checks=(),
         now=expected.now,
+        dialect=dialect,
+        kind_finding=dialect.kinds.get(kind, kind.finding),
     )
     if keys is None:
-        return replace(empty, checks=_form_checks(token))
+        return replace(empty, checks=tuple(_explained(check, token, expected) for check in _form_checks(token)))
+    algorithms = ALGORITHM_NAMES if dialect.algorithms is None else ALGORITHM_NAMES & dialect.algorithms
     try:
-        jws = verify_compact(token, keys, ALGORITHM_NAMES)
+        jws = verify_compact(token, keys, algorithms)
     except InvalidToken as error:
-        return replace(empty, checks=_failed_at(error, "the signature was not reached"))
+        checks = _failed_at(error, "the signature was not reached")
+        return replace(empty, checks=tuple(_explained(check, token, expected) for check in checks))
     results, access_token = _judge(jws, expected)
     complete = all(check.result == "ok" for check in results)
-    return replace(empty, checks=results, token=access_token if complete else None)
+    return replace(
+        empty,
+        checks=tuple(_explained(check, token, expected) for check in results),
+        token=access_token if complete else None,
+    )
+
+
+def remedy_of(check: Check, dialect: Dialect) -> str:
+    """What to do about a failed check at this provider; "" when it did not fail."""
+    return "" if check.finding is None else remedy_for(check.finding, dialect)
+
+
+def _explained(check: Check, token: str, expected: Expected) -> Check:
+    """The cause in place of the check alone: a foreign tenant, a shared secret, another provider's token."""
+    if check.finding is None:
+        return check
+    issuer = expected.issuer if expected.issuer is not None else ""
+    told = explain_refusal(
+        InvalidToken(check.finding, **check.facts), token, issuer=issuer, dialect=expected.dialect
+    )
+    kept = {name: value for name, value in told.facts.items() if name not in ("fix", "looks_like", "check")}
+    return replace(check, finding=told.finding, facts=kept)
 
 
 def _header(token: str) -> Mapping[str, Any] | None:
@@ -155,30 +194,61 @@ def _judge(jws: VerifiedJws, expected: Expected) -> tuple[tuple[Check, ...], Acc
         claims = parse_object(jws.payload)
     except ValueError:
         return _failed_at(InvalidToken(Finding.TOKEN_JSON), "the payload cannot be read"), None
+    wrong_use = _check_use(header, claims, expected.dialect)
+    if wrong_use is not None:
+        results[wrong_use.name] = wrong_use
+    dialect = replace(expected.dialect, check_use=None)
     for name, value in (("issuer", expected.issuer), ("audience", expected.audience)):
         if value is None:
             results[name] = Check(name, "not attempted", why=f"no --{name}")
             _concede(name, header, claims, expected)
+    token = _read_in_rounds(header, claims, expected, dialect, results)
+    return tuple(results.values()), token
+
+
+def _read_in_rounds(
+    header: dict[str, Any],
+    claims: dict[str, Any],
+    expected: Expected,
+    dialect: Dialect,
+    results: dict[str, Check],
+) -> AccessToken | None:
+    """Notes each failure in `results`; None when something cannot be conceded."""
     for _ in CHECKS:
         try:
-            token = _read(header, claims, expected)
+            return _read(header, claims, expected, dialect)
         except InvalidToken as error:
             name = _CHECK_OF_CLAIM.get(error.facts.get("claim", ""), _CHECK_OF.get(error.finding, "claims"))
             results[name] = Check(name, "FAIL", error.finding, error.facts)
-            if not _concede(name, header, claims, expected):
-                break
-        else:
-            return tuple(results.values()), token
-    return tuple(results.values()), None
+        if name == "type":
+            dialect = replace(dialect, header_types=RFC9068.header_types)
+        if not _concede(name, header, claims, expected):
+            break
+    return None
 
 
-def _read(header: Mapping[str, Any], claims: Mapping[str, Any], expected: Expected) -> AccessToken:
+def _check_use(header: Mapping[str, Any], claims: Mapping[str, Any], dialect: Dialect) -> Check | None:
+    """The dialect's own test of the kind, when the token fails it."""
+    if dialect.check_use is None:
+        return None
+    try:
+        dialect.check_use(header, claims)
+    except ClaimError as error:
+        name = _CHECK_OF.get(error.finding, "kind")
+        return Check(name if name in ("issuer", "audience") else "kind", "FAIL", error.finding, error.facts)
+    return None
+
+
+def _read(
+    header: Mapping[str, Any], claims: Mapping[str, Any], expected: Expected, dialect: Dialect
+) -> AccessToken:
     return read_access_token(
         VerifiedJws(header, json.dumps(claims).encode()),
         issuer=expected.issuer or _ANY,
         audience=expected.audience or frozenset({_ANY}),
         now=expected.now,
         leeway=expected.leeway,
+        dialect=dialect,
     )
 
 
@@ -187,7 +257,8 @@ def _concede(name: str, header: dict[str, Any], claims: dict[str, Any], expected
     if name == "type":
         header["typ"] = HEADER_TYPE
     elif name == "issuer":
-        claims["iss"] = expected.issuer or _ANY
+        issuer = expected.issuer or _ANY
+        claims["iss"] = issuer if isinstance(issuer, str) else min(issuer)
     elif name == "audience":
         claims["aud"] = next(iter(expected.audience or {_ANY}))
     elif name == "time":

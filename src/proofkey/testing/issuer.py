@@ -1,21 +1,23 @@
 """An issuer in the same process: keys, discovery, key set and tokens, without a network."""
 
 import json
-from collections.abc import Awaitable, Callable, Generator, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from proofkey.protocol.access_token import build_access_token_claims
 from proofkey.protocol.jose import SigningAlgorithm, SigningKey, generate_signing_key
 from proofkey.protocol.metadata import well_known_paths
 from proofkey.protocol.text import Instant
 from proofkey.runtime.clock import Clock, system_clock
 from proofkey.runtime.entropy import Entropy, system_entropy
 from proofkey.runtime.verifier import Verifier
+from proofkey.testing.persona_claims import TENANT, Asked
+from proofkey.testing.personas import RFC9068, Persona, persona_named
+from proofkey.testing.tokens import compact_json, sign_exactly
 from proofkey.testing.transport import AsgiTransport
 
-ISSUER: Final = "https://issuer.test"
+ISSUER: Final = RFC9068.issuer
 AUDIENCE: Final = "https://api.test"
 
 Message = MutableMapping[str, Any]
@@ -28,29 +30,39 @@ class Protected(Protocol):
 
 
 class LocalIssuer:
-    """Signs RFC 9068 access tokens and publishes its keys: an ASGI application, and a `Transport` to it.
+    """Signs access tokens and publishes its keys: an ASGI application, and a `Transport` to it.
 
+    The tokens are RFC 9068's, or as another provider writes them: `LocalIssuer(dialect="entra")`, one of
+    `proofkey.testing.personas.PERSONAS`, which also gives the issuer its name.
     `transport.asked` lists what was fetched, `transport.down` can hold the issuer's URL; `cache_control` goes with
     the key set.
     """
 
     def __init__(
         self,
-        url: str = ISSUER,
+        url: str | None = None,
         *,
+        dialect: str | Persona = RFC9068,
+        tenants: Sequence[str] = (),
         audience: str = AUDIENCE,
         algorithm: SigningAlgorithm = "ES256",
         clock: Clock | None = None,
         entropy: Entropy = system_entropy,
     ) -> None:
-        self.url = url
+        """`tenants` are those that `stand_in_for` allows, where the URL names none of its own.
+
+        Raises: ConfigurationError when there is no persona of that name.
+        """
+        self.persona = persona_named(dialect) if isinstance(dialect, str) else dialect
+        self.url = self.persona.issuer if url is None else url
+        self.tenants = tuple(tenants)
         self.audience = audience
         self.algorithm: SigningAlgorithm = algorithm
         self.clock = system_clock() if clock is None else clock
         self.cache_control: str | None = None
         self.keys: list[SigningKey] = [generate_signing_key(algorithm)]
         """As published; the last one signs."""
-        self.transport = AsgiTransport({url: self})
+        self.transport = AsgiTransport({self.url: self})
         self._entropy = entropy
 
     def token_for(
@@ -63,26 +75,60 @@ class LocalIssuer:
         roles: Sequence[str] = (),
         expires_in: int = 900,
         auth_time: int | None = None,
+        permissions: Sequence[str] = (),
+        client_only: bool = False,
         key: SigningKey | None = None,
-        typ: str = "at+jwt",
+        typ: str | None = None,
         **claims: object,
     ) -> str:
-        """An access token; `claims` replaces or adds claims, and None takes one out."""
+        """An access token in the issuer's dialect; `claims` replaces or adds claims, and None takes one out.
+
+        With `client_only` no person stands behind it. `typ` replaces the header's own.
+        """
+        asked = self._asked(scope, aud, sub, client_id, roles, expires_in, auth_time, permissions)
+        made = self.persona.client_only(asked) if client_only else self.persona.access_token(asked)
+        header = self.persona.header if typ is None else {**self.persona.header, "typ": typ}
+        return self._sign(header, made | claims, key)
+
+    def id_token_for(
+        self, *, sub: str = "u1", client_id: str = "app", expires_in: int = 300, **claims: object
+    ) -> str:
+        """An ID token in the issuer's dialect, which an API must refuse; `claims` as in `token_for`."""
+        asked = self._asked((), None, sub, client_id, (), expires_in, None, ())
+        header = {"typ": "JWT"} if "typ" in self.persona.header else {}
+        return self._sign(header, self.persona.id_token(asked) | claims, None)
+
+    def _asked(
+        self,
+        scope: str | Sequence[str],
+        aud: str | Sequence[str] | None,
+        sub: str,
+        client_id: str,
+        roles: Sequence[str],
+        expires_in: int,
+        auth_time: int | None,
+        permissions: Sequence[str],
+    ) -> Asked:
         audience = self.audience if aud is None else aud
-        made = build_access_token_claims(
+        return Asked(
             issuer=self.url,
+            audience=(audience,) if isinstance(audience, str) else tuple(audience),
             sub=sub,
             client_id=client_id,
-            audience=(audience,) if isinstance(audience, str) else tuple(audience),
-            scope=scope.split() if isinstance(scope, str) else scope,
+            scope=tuple(scope.split() if isinstance(scope, str) else scope),
+            roles=tuple(roles),
+            permissions=tuple(permissions),
             now=self.clock.now(),
             lifetime=expires_in,
             jti=self._entropy(),
-            roles=tuple(roles),
             auth_time=None if auth_time is None else Instant(auth_time),
         )
-        kept = {name: value for name, value in (made | claims).items() if value is not None}
-        return (key or self.keys[-1]).sign(typ, kept)
+
+    def _sign(self, header: Mapping[str, object], claims: Mapping[str, object], key: SigningKey | None) -> str:
+        signer = key or self.keys[-1]
+        kept = {name: value for name, value in claims.items() if value is not None}
+        whole = {"alg": signer.algorithm, "kid": signer.kid, **header}
+        return sign_exactly(signer, compact_json(whole), compact_json(kept))
 
     def rotate(self) -> SigningKey:
         """A new key is published beside the others and signs from now on."""
@@ -97,8 +143,9 @@ class LocalIssuer:
     def metadata(self) -> dict[str, Any]:
         """What discovery answers (OIDC Discovery §3)."""
         base = self.url.rstrip("/")
+        published = self._published()
         return {
-            "issuer": self.url,
+            "issuer": self.url if self.url in published else min(published),
             "authorization_endpoint": f"{base}/authorize",
             "token_endpoint": f"{base}/token",
             "jwks_uri": f"{base}/jwks",
@@ -107,6 +154,10 @@ class LocalIssuer:
             "id_token_signing_alg_values_supported": [self.algorithm],
             "code_challenge_methods_supported": ["S256"],
         }
+
+    def _published(self) -> frozenset[str]:
+        """More than one name, or another than the URL, where the provider answers with a template."""
+        return self.persona.dialect.metadata_issuer(self.url)
 
     @property
     def jwks(self) -> dict[str, Any]:
@@ -128,6 +179,8 @@ class LocalIssuer:
         api.verifier = Verifier(
             issuer=self.url,
             audience=tuple(own.policy.audience),
+            dialect=self.persona.dialect,
+            tenants=self.tenants or ((TENANT,) if self.url not in self._published() else ()),
             algorithms=own.policy.algorithms,
             leeway=own.policy.leeway,
             transport=self.transport,

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from joserfc.jwk import RSAKey
 
-from proofkey.protocol.access_token import build_access_token_claims
 from proofkey.protocol.jose import SigningAlgorithm, SigningKey, generate_signing_key
 from proofkey.protocol.key_set import KeySet
 from proofkey.protocol.text import Instant, encode_base64url
+from proofkey.testing.persona_claims import Asked
+from proofkey.testing.personas import RFC9068, Persona
 
 ISSUER: Final = "https://issuer.test"
 AUDIENCE: Final = "https://api.test"
@@ -49,47 +50,64 @@ def compact_json(value: object) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class TokenMaker:
-    """Signs what it is told to sign: `claims` and `header` replace or add members, None takes one out."""
+    """Signs what it is told to sign: `claims` and `header` replace or add members, None takes one out.
+
+    `persona` is the provider whose way of writing tokens it takes; `TokenMaker.of(persona)` takes its issuer too.
+    """
 
     key: SigningKey = field(default_factory=lambda: key_for_tests("ES256"))
     issuer: str = ISSUER
     audience: str = AUDIENCE
     now: Instant = NOW
+    persona: Persona = RFC9068
+    scope: tuple[str, ...] = ("openid", "orders:read")
+    roles: tuple[str, ...] = ()
+    further: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Claims that every access token has beside the persona's own."""
+    slack: int = 0
+    """Seconds that may pass until the last token is looked at, where the verifier's clock does not stand still."""
+
+    @classmethod
+    def of(cls, persona: Persona, key: SigningKey | None = None, audience: str = AUDIENCE) -> "TokenMaker":
+        """For this provider, under the issuer that the persona names."""
+        return cls(key or key_for_tests("ES256"), persona.issuer, audience, persona=persona)
 
     def header(self, **changes: object) -> dict[str, Any]:
         """alg, kid and typ of an access token, changed."""
-        return _changed({"alg": self.key.algorithm, "kid": self.key.kid, "typ": "at+jwt"}, changes)
+        return _changed({"alg": self.key.algorithm, "kid": self.key.kid, **self.persona.header}, changes)
 
     def claims(self, **changes: object) -> dict[str, Any]:
         """The claims of an honest access token, changed."""
-        made = build_access_token_claims(
+        return _changed({**self.persona.access_token(self.asked()), **self.further}, changes)
+
+    def asked(self, lifetime: int = 900) -> Asked:
+        """What the honest tokens are asked for."""
+        return Asked(
             issuer=self.issuer,
+            audience=(self.audience,),
             sub="u1",
             client_id="app",
-            audience=(self.audience,),
-            scope=("openid", "orders:read"),
+            scope=self.scope,
+            roles=self.roles,
             now=self.now,
-            lifetime=900,
+            lifetime=lifetime,
             jti="jti-1",
         )
-        return _changed(made, changes)
 
     def access_token(self, header: Mapping[str, object] | None = None, **claims: object) -> str:
-        """RFC 9068."""
+        """As the persona writes it; RFC 9068 by default."""
         return self.sign(self.claims(**claims), **(header or {}))
+
+    def client_token(self, header: Mapping[str, object] | None = None, **claims: object) -> str:
+        """Of the client `app`, which acts for itself."""
+        made = {**self.persona.client_only(self.asked()), **self.further}
+        return self.sign(_changed(made, claims), **(header or {}))
 
     def id_token(self, header: Mapping[str, object] | None = None, **claims: object) -> str:
         """OIDC Core §2, for the client `app`."""
-        made: dict[str, Any] = {
-            "iss": self.issuer,
-            "sub": "u1",
-            "aud": "app",
-            "iat": self.now,
-            "exp": self.now + 300,
-            "auth_time": self.now - 5,
-            "nonce": "nonce-1",
-        }
-        return self.sign(_changed(made, claims), **{"typ": "JWT", **(header or {})})
+        typ = "JWT" if "typ" in self.persona.header else None
+        made = self.persona.id_token(self.asked(lifetime=300))
+        return self.sign(_changed(made, claims), **{"typ": typ, **(header or {})})
 
     def sign(self, claims: Mapping[str, Any] | bytes, **header: object) -> str:
         """Claims as they are, under the access token's header, changed."""

@@ -20,6 +20,9 @@ class TokensFor:
         client_id: str = "app",
         roles: Sequence[str] = (),
         expires_in: int = 900,
+        auth_time: int | None = None,
+        permissions: Sequence[str] = (),
+        client_only: bool = False,
         **claims: object,
     ) -> dict[str, str]:
         """`{"Authorization": "Bearer …"}` for a new token."""
@@ -31,9 +34,11 @@ class TokensFor:
                 client_id=client_id,
                 roles=roles,
                 expires_in=expires_in,
-                auth_time=None,
+                auth_time=auth_time,
+                permissions=permissions,
+                client_only=client_only,
                 key=None,
-                typ="at+jwt",
+                typ=None,
                 **claims,
             )
         )
