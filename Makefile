@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OLDEST := .venv-streamlit-oldest
+PEERS := .venv-peers
 ARGS ?=
 # The same order each time; ORDER= shuffles the tests, to find those that lean on each other.
 ORDER ?= -p no:randomly
@@ -12,7 +13,7 @@ ORDER ?= -p no:randomly
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: help demo test check interop bench screenshots lock format clean setup browser
+.PHONY: help demo test check interop bench docs fuzz screenshots lock format clean setup browser databases
 
 help:            ## What there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -30,6 +31,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 lock: $(STAMP)   ## Resolve the dependencies anew
 	$(BIN)/uv pip compile pyproject.toml --extra demo --extra testing --extra postgres --extra redis --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -q -o requirements/dev.txt
 	$(BIN)/uv pip compile pyproject.toml requirements/streamlit-oldest.in --extra demo --extra testing --extra postgres --extra redis --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -q -o requirements/streamlit-oldest.txt
+	$(BIN)/uv pip compile pyproject.toml requirements/peers.in --extra fastapi --extra server --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -q -o requirements/peers.txt
 
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff format .
@@ -45,7 +47,7 @@ check: $(STAMP)  ## Lint, types, import contracts
 demo: $(STAMP)   ## Provider, API and Streamlit app with two users, offline (ARGS='--no-browser')
 	@$(BIN)/proofkey demo $(ARGS)
 
-test: $(STAMP) browser $(OLDEST)/.installed  ## All tests, in a real browser too; the Streamlit face on its oldest release as well
+test: $(STAMP) browser databases $(OLDEST)/.installed  ## All tests, in a real browser too; the Streamlit face on its oldest release as well
 	$(BIN)/pytest -n 2 --dist loadfile $(ORDER) $(ARGS)
 	$(OLDEST)/bin/pytest tests/streamlit -n 2 --dist loadfile $(ORDER)
 
@@ -56,21 +58,33 @@ browser:         # Debian's Chromium, unless CHROMIUM names another
 	  test -x /usr/bin/chromium; \
 	else echo "The browser tests need Chromium: install it, or set CHROMIUM=/path/to/it"; exit 2; fi
 
+databases:       # Debian's PostgreSQL and Redis; the tests start servers of their own, the services stay off
+	@bash tests/databases.sh
+
 $(OLDEST)/.installed: requirements/streamlit-oldest.txt $(STAMP)
 	@test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
 	$(BIN)/uv pip install -q --python $(OLDEST)/bin/python --require-hashes -r requirements/streamlit-oldest.txt
 	$(BIN)/uv pip install -q --python $(OLDEST)/bin/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-interop: $(STAMP) ## Certified peers from npm against our parts
+interop: $(STAMP) ## Certified peers from npm and a real Keycloak against our parts
 	@bash tests/interop/run.sh
 
-bench: $(STAMP)  ## Speed as ratios, measured in one run
-	$(BIN)/python -m benchmarks $(ARGS)
+bench: $(PEERS)/.installed ## Speed as ratios, measured in one run, beside other packages
+	$(PEERS)/bin/python -W ignore -m benchmarks $(ARGS)
+
+$(PEERS)/.installed: requirements/peers.txt $(STAMP)
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(BIN)/uv pip install -q --python $(PEERS)/bin/python --require-hashes -r requirements/peers.txt
+	$(BIN)/uv pip install -q --python $(PEERS)/bin/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+docs: $(STAMP)   ## The pages that are made from the source
+	$(BIN)/python docs/generate.py
 
 screenshots: $(STAMP) browser ## The pictures of docs/screenshots.md, from a running demo
 	$(BIN)/python -m docs.screenshots $(ARGS)
 
 clean:           ## Remove what the targets above made
-	rm -rf $(VENV) $(OLDEST) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist tests/interop/node_modules
+	rm -rf $(VENV) $(OLDEST) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist tests/interop/node_modules tests/interop/.keycloak
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

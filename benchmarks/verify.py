@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from benchmarks.ratio import Ratio
 from benchmarks.rounds import best_times
@@ -38,7 +39,7 @@ def run() -> list[Ratio]:
         token = _token(make, pyjwt_name)
         best = best_times(
             {
-                "bare": _bare(make.key, token),
+                "bare": bare_verify(make.key, token),
                 "proofkey": _proofkey(make, token),
                 "pyjwt": _pyjwt(make, token, pyjwt_name),
             }
@@ -78,8 +79,8 @@ def _pyjwt(make: TokenMaker, token: str, name: str) -> Call:
     )
 
 
-def _bare(key: SigningKey, token: str) -> Call:
-    """The floor: key object, message and signature are ready."""
+def bare_verify(key: SigningKey, token: str, *, new_key: bool = False) -> Call:
+    """The floor: key, message and signature are ready; with `new_key` the key (EC, OKP) is made each time."""
     public = key.verification_key.key
     signed, _, text = token.rpartition(".")
     message, signature = signed.encode(), decode_base64url(text)
@@ -87,7 +88,13 @@ def _bare(key: SigningKey, token: str) -> Call:
         scheme, digest = padding.PKCS1v15(), hashes.SHA256()
         return lambda: public.verify(signature, message, scheme, digest)
     if isinstance(public, Ed25519PublicKey):
+        octets = public.public_bytes_raw()
+        if new_key:
+            return lambda: Ed25519PublicKey.from_public_bytes(octets).verify(signature, message)
         return lambda: public.verify(signature, message)
     der = encode_dss_signature(int.from_bytes(signature[:32]), int.from_bytes(signature[32:]))
-    ecdsa = ec.ECDSA(hashes.SHA256())
+    ecdsa, curve = ec.ECDSA(hashes.SHA256()), public.curve
+    point = public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    if new_key:
+        return lambda: ec.EllipticCurvePublicKey.from_encoded_point(curve, point).verify(der, message, ecdsa)
     return lambda: public.verify(der, message, ecdsa)

@@ -97,3 +97,19 @@ async def test_a_caller_on_another_loop_waits_for_the_same_run():
     work.go.set()
     await asyncio.wait_for(elsewhere, 5)
     assert work.started == 1
+
+
+async def test_after_a_fork_a_run_of_the_parent_is_nobodys():
+    work = Work()
+    flight = SingleFlight(work)
+    flight.begin()
+    await asyncio.sleep(0)
+    flight._lock.acquire()  # whoever held it is not in the child
+    assert flight.running
+    flight.forget()  # what happens in the child
+    assert not flight.running
+    flight.begin()
+    await asyncio.sleep(0)
+    assert work.started == 2
+    work.go.set()
+    await flight.wait()

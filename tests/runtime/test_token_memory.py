@@ -1,10 +1,17 @@
+from typing import Any
+
 import pytest
 
-from proofkey.errors import InvalidToken
+from proofkey.errors import InvalidToken, Unavailable
+from proofkey.findings import Finding
 from proofkey.protocol.access_token import AccessToken
+from proofkey.protocol.jose import generate_signing_key
+from proofkey.protocol.jws import verify_compact
 from proofkey.protocol.key_set import KeySet
-from proofkey.protocol.text import Instant
-from proofkey.resource_server.key_freshness import DEFAULT_LIFETIME
+from proofkey.protocol.signature import ALGORITHM_NAMES
+from proofkey.resource_server.key_freshness import DEFAULT_LIFETIME, LONGEST_STALE
+from proofkey.resource_server.protected_resource import read_token
+from proofkey.runtime import verifier as verifier_module
 from proofkey.runtime.token_memory import TokenMemory
 from proofkey.runtime.verifier import Verifier
 from proofkey.testing.clock import TurnedClock
@@ -92,16 +99,76 @@ async def test_another_spelling_is_another_token(bench: Bench) -> None:
         await bench.verifier.verify(token + "=")
 
 
+def hashing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The tokens that were proven with a key, in order."""
+    proven: list[str] = []
+
+    def counted(token: str, *arguments: Any, **options: Any) -> AccessToken:
+        proven.append(token)
+        return read_token(token, *arguments, **options)
+
+    monkeypatch.setattr(verifier_module, "read_token", counted)
+    return proven
+
+
+async def test_a_refresh_that_brings_the_same_key_changes_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proven = hashing(monkeypatch)
+    token = bench.issuer.token_for(expires_in=3600)
+    first = await bench.verifier.verify(token)
+    bench.issuer.rotate()
+    bench.clock.turn(DEFAULT_LIFETIME)
+    for _ in range(3):
+        assert await bench.verifier.verify(token) is first
+    assert proven == [token]
+
+
+async def test_the_same_kid_with_another_key_takes_its_tokens_along(bench: Bench) -> None:
+    token = bench.issuer.token_for(expires_in=3600)
+    await bench.verifier.verify(token)
+    bench.issuer.keys[:] = [generate_signing_key("ES256", bench.issuer.keys[0].kid)]
+    bench.clock.turn(DEFAULT_LIFETIME)
+    with pytest.raises(InvalidToken) as caught:
+        await bench.verifier.verify(token)
+    assert caught.value.finding is Finding.TOKEN_SIGNATURE
+
+
+async def test_while_keys_are_gone_nothing_remembered_is_taken(bench: Bench) -> None:
+    token = bench.issuer.token_for(expires_in=10**7)
+    await bench.verifier.verify(token)
+    bench.issuer.transport.down.add(ISSUER)
+    bench.clock.turn(DEFAULT_LIFETIME + 3600)
+    await bench.verifier.verify(token)
+    bench.clock.turn(LONGEST_STALE)
+    with pytest.raises(Unavailable):
+        await bench.verifier.verify(token)
+
+
+async def test_a_bound_token_is_remembered_for_callers_that_demand_the_proof_only(bench: Bench) -> None:
+    token = bench.issuer.token_for(cnf={"jkt": "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"})
+    first = await bench.verifier.verify(token, bound=True)
+    assert await bench.verifier.verify(token, bound=True) is first
+    with pytest.raises(InvalidToken) as caught:
+        await bench.verifier.verify(token)
+    assert caught.value.finding is Finding.TOKEN_BOUND
+
+
 async def test_the_memory_is_bounded_and_keeps_what_is_used(bench: Bench) -> None:
+    tokens = {name: bench.issuer.token_for(sub=name) for name in "abcd"}
     keys = KeySet([key.verification_key for key in bench.issuer.keys])
-    memory = TokenMemory(3)
-    proven: AccessToken = await bench.verifier.verify(bench.issuer.token_for())
-    now = Instant(int(bench.clock.now()))
-    for name in ("a", "b", "c"):
-        memory.keep(name, keys, proven)
-    assert memory.find("a", keys, now) is proven
-    memory.keep("d", keys, proven)
+    now = bench.clock.now()
+    memory: TokenMemory[str] = TokenMemory(3)
+    for name in "abc":
+        verify_compact(tokens[name], keys, ALGORITHM_NAMES)
+        memory.keep(tokens[name], name, keys, await bench.verifier.verify(tokens[name]), now)
+    assert memory.find(tokens["a"]) is not None
+    memory.keep(tokens["d"], "d", keys, await bench.verifier.verify(tokens["d"]), now)
     assert len(memory) == 3
-    assert memory.find("b", keys, now) is None
-    assert memory.find("a", keys, now) is proven
-    assert memory.find("a", KeySet([]), now) is None
+    assert memory.find(tokens["b"]) is None
+    entry = memory.find(tokens["a"])
+    assert entry is not None
+    assert entry.owner == "a"
+    assert memory.is_good(tokens["a"], entry, keys, now)
+    assert not memory.is_good(tokens["a"], entry, KeySet([]), now)
+    assert memory.find(tokens["a"]) is None

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from proofkey.errors import ConfigurationError, InsufficientRole, InsufficientScope, UserNeeded
+from proofkey.errors import ConfigurationError
 from proofkey.findings import Finding
 from proofkey.protocol.access_token import AccessToken, verify_access_token
-from proofkey.protocol.dialect import RFC9068, Dialect
+from proofkey.protocol.dialect import RFC9068, Dialect, check_verifies
 from proofkey.protocol.key_set import KeySet
 from proofkey.protocol.metadata import check_issuer
 from proofkey.protocol.signature import ALGORITHM_NAMES
@@ -30,6 +30,13 @@ class ResourcePolicy:
     dialect: Dialect = RFC9068
     token_issuers: frozenset[str] = frozenset()
     """Every `iss` that tokens of this issuer may carry; empty: the issuer itself."""
+    until: Instant | None = None
+    """From this instant on its tokens are refused."""
+
+    @property
+    def issuers(self) -> frozenset[str]:
+        """Every `iss` that tokens of this issuer may carry."""
+        return self.token_issuers or frozenset({self.issuer})
 
 
 def build_policy(
@@ -38,9 +45,13 @@ def build_policy(
     *,
     algorithms: Iterable[str] = ALGORITHM_NAMES,
     leeway: int = LEEWAY,
+    dialect: Dialect = RFC9068,
+    tenants: Sequence[str] = (),
+    until: Instant | None = None,
 ) -> ResourcePolicy:
     """RFC 9700 §2.3: never without an audience; RFC 8725 §3.1: never without a list of algorithms.
 
+    `tenants` are for providers that serve many with one issuer. The dialect may narrow the algorithms.
     Raises: ConfigurationError.
     """
     check_issuer(issuer)
@@ -56,7 +67,33 @@ def build_policy(
         )
     if not 0 <= leeway <= LONGEST_LEEWAY:
         raise ConfigurationError(Finding.CONFIG_VALUE, key="leeway", fix="0 to 60 seconds")
-    return ResourcePolicy(issuer=Issuer(issuer), audience=frozenset(names), algorithms=allowed, leeway=leeway)
+    return ResourcePolicy(
+        issuer=Issuer(issuer),
+        audience=frozenset(names),
+        algorithms=_narrowed(allowed, dialect),
+        leeway=leeway,
+        dialect=dialect,
+        token_issuers=_read_token_issuers(issuer, dialect, tenants),
+        until=until,
+    )
+
+
+def _narrowed(allowed: frozenset[str], dialect: Dialect) -> frozenset[str]:
+    check_verifies(dialect)
+    common = allowed if dialect.algorithms is None else allowed & dialect.algorithms
+    if not common:
+        fix = f"one of {', '.join(sorted(dialect.algorithms or ()))}"
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="algorithms", value=dialect.name, fix=fix)
+    return common
+
+
+def _read_token_issuers(issuer: str, dialect: Dialect, tenants: Sequence[str]) -> frozenset[str]:
+    """RFC 8725 §3.8: a closed list. Empty when it is the issuer alone, which is compared faster."""
+    if tenants and dialect.token_issuers is RFC9068.token_issuers:  # they would look checked, and not be
+        fix = f"{dialect.title} has one issuer for each tenant: name that"
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="tenants", value=", ".join(tenants)[:200], fix=fix)
+    allowed = dialect.token_issuers(issuer, tuple(tenants))
+    return frozenset() if allowed == frozenset({issuer}) else allowed
 
 
 def read_token(
@@ -77,39 +114,3 @@ def read_token(
         dialect=policy.dialect,
         bound=bound,
     )
-
-
-def check_scope(token: AccessToken, needed: Sequence[str]) -> None:
-    """RFC 6750 §3.1: every scope that the operation needs, compared as whole values.
-
-    Raises: InsufficientScope.
-    """
-    missing = [scope for scope in needed if scope not in token.scope]
-    if missing:
-        raise InsufficientScope(
-            Finding.SCOPE_INSUFFICIENT,
-            scope=tuple(needed),
-            missing=" ".join(missing),
-            had=" ".join(token.scope),
-            sub=token.sub,
-        )
-
-
-def check_roles(token: AccessToken, allowed: Sequence[str]) -> None:
-    """RFC 9068 §2.2.3.1: at least one of the roles.
-
-    Raises: InsufficientRole.
-    """
-    if not any(role in token.roles for role in allowed):
-        raise InsufficientRole(
-            Finding.ROLE_INSUFFICIENT, roles=tuple(allowed), had=" ".join(token.roles), sub=token.sub
-        )
-
-
-def check_user(token: AccessToken) -> None:
-    """RFC 9068 §5: a client's own token never acts as a person.
-
-    Raises: UserNeeded.
-    """
-    if token.is_client_only:
-        raise UserNeeded(Finding.USER_NEEDED, client_id=token.client_id)

@@ -14,11 +14,18 @@ MAX_KEY_SET: Final = 256 * 1024
 """Bytes."""
 
 
-async def fetch_metadata(issuer: Issuer, transport: Transport, *, keys_only: bool = False) -> ServerMetadata:
+async def fetch_metadata(
+    issuer: Issuer,
+    transport: Transport,
+    *,
+    keys_only: bool = False,
+    published: frozenset[str] = frozenset(),
+    internal_base_url: str | None = None,
+) -> ServerMetadata:
     """OIDC Discovery §4, RFC 8414 §3: the first well-known place that has a document, for this issuer only.
 
-    With `keys_only` the authorization and token endpoint may be missing: an API needs keys alone.
-
+    With `keys_only` the authorization and token endpoint may be missing: an API needs keys alone. `published` and
+    `internal_base_url` as in `parse_server_metadata`; the transport itself knows the way to the internal address.
     Raises: Unavailable.
     """
     answer = Answer(404)
@@ -27,17 +34,22 @@ async def fetch_metadata(issuer: Issuer, transport: Transport, *, keys_only: boo
         if not 400 <= answer.status < 500 or answer.status == 429:
             break
     check_answer(answer, "discovery")
-    return parse_server_metadata(answer.body, issuer, keys_only=keys_only)
+    return parse_server_metadata(
+        answer.body, issuer, keys_only=keys_only, published=published, internal_base_url=internal_base_url
+    )
 
 
-async def fetch_key_set(jwks_uri: str, transport: Transport) -> tuple[KeySet, Answer]:
-    """RFC 7517 §5: the issuer's usable keys, at least one, and the answer that brought them.
+async def fetch_key_set(
+    jwks_uri: str, transport: Transport, issuers: frozenset[str] = frozenset()
+) -> tuple[KeySet, Answer]:
+    """RFC 7517 §5: the issuer's usable keys, at least one, and the answer that brought them. `issuers` as in
+    `KeySet.from_document`.
 
     Raises: Unavailable.
     """
     answer = await transport.send(Ask("GET", jwks_uri, max_bytes=MAX_KEY_SET))
     check_answer(answer, "jwks")
-    keys = KeySet.from_document(answer.body)
+    keys = KeySet.from_document(answer.body, issuers)
     if not len(keys):
         raise Unavailable(Finding.KEYS_UNAVAILABLE, reason="no usable key in the set")
     return keys, answer

@@ -29,6 +29,7 @@ from proofkey.runtime.clock import Clock
 from proofkey.runtime.discovery import fetch_key_set, fetch_metadata
 from proofkey.runtime.single_flight import SingleFlight
 
+NEVER: Final = float("-inf")
 DEADLINE: Final = 5.0
 """Seconds for metadata and keys together."""
 METADATA_LIFETIME: Final = 3600.0
@@ -45,21 +46,36 @@ _LOOK: Final = RETRY
 class KeySource:
     """The keys of one issuer for callers on any event loop.
 
-    `fresh` and `usable` are plain reads for the hot path; `current` and `keys_for` fetch when it is due, with or
-    without the background refresh that `start` begins.
+    `fresh`, `at_hand` and `usable` are plain reads for the hot path; `current` and `keys_for` fetch when it is
+    due, with or without the background refresh that `start` begins.
     """
 
     __slots__ = (
-        "_asked_at", "_clock", "_failures", "_fetched_at", "_flight", "_issuer", "_keepers", "_keys", "_lifetime",
-        "_metadata", "_metadata_at", "_transport", "_tried_at", "_unknown",
+        "_asked_at", "_clock", "_failures", "_fetched_at", "_flight", "_internal_base_url", "_issuer", "_keepers",
+        "_keys", "_lifetime", "_metadata", "_metadata_at", "_published", "_token_issuers", "_transport",
+        "_tried_at", "_unknown",
     )  # fmt: skip
 
-    def __init__(self, issuer: Issuer, transport: Transport, clock: Clock) -> None:
+    def __init__(
+        self,
+        issuer: Issuer,
+        transport: Transport,
+        clock: Clock,
+        *,
+        published: frozenset[str] = frozenset(),
+        token_issuers: frozenset[str] = frozenset(),
+        internal_base_url: str | None = None,
+    ) -> None:
+        """`published` and `internal_base_url` as in `parse_server_metadata`, `token_issuers` as in
+        `KeySet.from_document`."""
         self._issuer = issuer
         self._transport = transport
         self._clock = clock
+        self._published = published
+        self._token_issuers = token_issuers
+        self._internal_base_url = internal_base_url
         self._keys: KeySet | None = None
-        self._fetched_at = 0.0
+        self._fetched_at = NEVER
         self._lifetime = DEFAULT_LIFETIME
         self._metadata: ServerMetadata | None = None
         self._metadata_at = 0.0
@@ -86,6 +102,14 @@ class KeySource:
             return self._keys
         return None
 
+    def at_hand(self) -> KeySet | None:
+        """The keys that serve without any I/O: fresh ones, or older ones while the issuer is asked in vain and
+        no attempt is due; else None, and `current` says more."""
+        keys = self.fresh()
+        if keys is None and self._failures and not self._is_due(early=0.0):
+            return self.usable()
+        return keys
+
     def usable(self) -> KeySet | None:
         """The keys, unless there are none or they have been stale for 24 hours."""
         age = self._clock.monotonic() - self._fetched_at
@@ -106,6 +130,14 @@ class KeySource:
         elif self.usable() is None:
             await self._flight.wait(PATIENCE)
         return self._usable_or_refuse()
+
+    def would_ask_for(self, kid: str) -> bool:
+        """True when `keys_for` may bring a kid that the caller's keys did not have: it has come meanwhile, a fetch
+        is on its way, or one may begin for it."""
+        keys = self._keys
+        if self._flight.running or (keys is not None and kid in keys.kids):
+            return True
+        return self._may_ask_for(kid, self._clock.monotonic())
 
     async def keys_for(self, kid: str) -> KeySet:
         """The keys after everything was done to find that kid; it may be missing all the same.
@@ -193,7 +225,7 @@ class KeySource:
 
     async def _fetch(self, started: float) -> None:
         metadata = await self._current_metadata(started)
-        keys, answer = await fetch_key_set(metadata.jwks_uri, self._transport)
+        keys, answer = await fetch_key_set(metadata.jwks_uri, self._transport, self._token_issuers)
         new = self._keys is None or keys.kids != self._keys.kids
         self._lifetime = read_lifetime(answer.headers.get("cache-control"), answer.headers.get("age"))
         self._keys, self._fetched_at = keys, started
@@ -207,7 +239,13 @@ class KeySource:
         if known is not None and not self._failures and now - self._metadata_at < METADATA_LIFETIME:
             return known
         try:
-            known = await fetch_metadata(self._issuer, self._transport, keys_only=True)
+            known = await fetch_metadata(
+                self._issuer,
+                self._transport,
+                keys_only=True,
+                published=self._published,
+                internal_base_url=self._internal_base_url,
+            )
         except Unavailable as error:
             if known is None:
                 raise

@@ -33,7 +33,7 @@ class AsgiTransport:
 
     async def send(self, ask: Ask) -> Answer:
         """The application's answer. Raises: Unavailable when no application has the origin, or it is down."""
-        check_outgoing_url(ask.url)
+        check_outgoing_url(ask.url, allow_insecure_http=ask.allow_insecure_http)
         self.asked.append(ask)
         origin = origin_of(ask.url.partition("?")[0])
         app = self._apps.get(origin)

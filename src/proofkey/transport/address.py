@@ -1,15 +1,19 @@
-"""Which addresses requests may go to: https anywhere, plain http on loopback only."""
+"""Which addresses requests may go to: https anywhere, plain http on loopback, or where the operator allows it."""
 
 from urllib.parse import urlsplit
 
 from proofkey.errors import Unavailable
 from proofkey.findings import Finding
-from proofkey.protocol.uri import is_web_url
+from proofkey.protocol.uri import is_http_url, is_web_url
 
 
-def check_outgoing_url(url: str) -> None:
-    """RFC 9700 §2.6. Raises: Unavailable when the URL is neither https nor http on loopback."""
-    if not is_web_url(url.partition("?")[0]):
+def check_outgoing_url(url: str, *, allow_insecure_http: bool = False) -> None:
+    """RFC 9700 §2.6. Raises: Unavailable when the URL is neither https nor http on loopback.
+
+    `allow_insecure_http` lets plain http go to any host: for an address that the operator named and allowed.
+    """
+    bare = url.partition("?")[0]
+    if not is_web_url(bare) and not (allow_insecure_http and is_http_url(bare)):
         raise Unavailable(Finding.OUTGOING_INSECURE, address=shown_address(url))
 
 

@@ -16,6 +16,7 @@ from proofkey.transport.tls import no_tls, tls_context
 
 BearerClient = httpx2.Client
 AsyncBearerClient = httpx2.AsyncClient
+AsyncApiTransport = httpx2.AsyncBaseTransport
 
 TIMEOUT = 30.0
 """Seconds without progress; an API may work longer than a token endpoint."""
