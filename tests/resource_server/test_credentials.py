@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofkey.errors import MalformedCredentials, NoCredentials
+from proofkey.errors import InvalidDpopProof, MalformedCredentials, NoCredentials
 from proofkey.findings import Finding
-from proofkey.resource_server.credentials import read_credentials
+from proofkey.resource_server.credentials import Credentials, read_credentials, scheme_of
 
 TOKEN = b"aaa.bbb.ccc"
 
@@ -109,3 +109,97 @@ def test_nothing_but_a_refusal_ever_comes_out(headers: list[tuple[bytes, bytes]]
 @pytest.mark.spec("9700-4.9.3-a")
 def test_credentials_do_not_show_the_token() -> None:
     assert "aaa" not in repr(read_credentials(header(b"Bearer " + TOKEN)))
+
+
+def with_proofs(authorization: bytes, *proofs: bytes) -> list[tuple[bytes, bytes]]:
+    return [*header(authorization), *((b"dpop", proof) for proof in proofs)]
+
+
+@pytest.mark.spec("9449-7.1-a", "RFC 9449 §7.1")
+@pytest.mark.parametrize("scheme", [b"DPoP", b"dpop", b"DPOP", b"dPoP  "])
+def test_the_scheme_dpop_is_read_in_any_case_with_its_proof(scheme: bytes) -> None:
+    found = read_credentials(with_proofs(scheme + b" " + TOKEN, b"p.r.f"), dpop=True)
+    assert found == Credentials(TOKEN.decode(), "DPoP", "p.r.f")
+
+
+@pytest.mark.spec("9449-7.1-a")
+def test_a_proof_may_be_missing_until_it_is_checked() -> None:
+    assert read_credentials(with_proofs(b"DPoP " + TOKEN), dpop=True).proof is None
+
+
+@pytest.mark.spec("9449-7.1-b")
+def test_where_dpop_is_off_it_is_a_foreign_scheme() -> None:
+    with pytest.raises(NoCredentials):
+        read_credentials(with_proofs(b"DPoP " + TOKEN, b"p.r.f"))
+
+
+@pytest.mark.spec("9449-4.3-a", "RFC 9449 §4.3")
+@pytest.mark.parametrize("proofs", [(b"p.r.f", b"p.r.f"), (b"", b"p.r.f"), (b"a", b"b", b"c")])
+def test_a_second_proof_is_refused(proofs: tuple[bytes, ...]) -> None:
+    with pytest.raises(InvalidDpopProof) as caught:
+        read_credentials(with_proofs(b"DPoP " + TOKEN, *proofs), dpop=True)
+    assert caught.value.finding is Finding.DPOP_PROOF_REPEATED
+
+
+@pytest.mark.spec("9449-7.2-a")
+@pytest.mark.parametrize("proofs", [(b"p.r.f",), (b"p.r.f", b"p.r.f"), (b"\xff",)])
+def test_a_proof_beside_a_bearer_token_says_nothing(proofs: tuple[bytes, ...]) -> None:
+    found = read_credentials(with_proofs(b"Bearer " + TOKEN, *proofs), dpop=True)
+    assert found == Credentials(TOKEN.decode(), "Bearer", None)
+
+
+@pytest.mark.spec("6750-2-b", "RFC 9449 §7.2")
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [
+        (header(b"DPoP " + TOKEN, b"Bearer " + TOKEN), b""),
+        (header(b"Bearer " + TOKEN, b"DPoP " + TOKEN), b""),
+        (header(b"DPoP " + TOKEN, b"DPoP " + TOKEN), b""),
+        (header(b"DPoP " + TOKEN), b"access_token=x"),
+    ],
+    ids=["dpop, bearer", "bearer, dpop", "dpop twice", "dpop and query"],
+)
+def test_two_schemes_are_malformed(headers: list[tuple[bytes, bytes]], query: bytes) -> None:
+    with pytest.raises(MalformedCredentials) as caught:
+        read_credentials(headers, query, dpop=True)
+    assert caught.value.finding is Finding.CREDENTIALS_REPEATED
+
+
+@pytest.mark.spec("6750-3-a")
+@pytest.mark.parametrize("value", [b"DPoP", b"DPoP ", b"DPoP a b", b"DPoP a,b", b"DPoP \xff", b"DPoP a, Bearer b"])
+def test_a_dpop_header_of_another_form_is_malformed(value: bytes) -> None:
+    with pytest.raises(MalformedCredentials):
+        read_credentials(with_proofs(value, b"p.r.f"), dpop=True)
+
+
+@pytest.mark.spec("9449-7.1-b")
+@pytest.mark.parametrize(
+    ("values", "scheme"),
+    [
+        ((), "Bearer"),
+        ((b"Bearer x",), "Bearer"),
+        ((b"DPoP x",), "DPoP"),
+        ((b"dpop",), "DPoP"),
+        ((b"DPoP x", b"DPoP y"), "DPoP"),
+        ((b"DPoP x", b"Bearer y"), "Bearer"),
+        ((b"Basic x",), "Bearer"),
+    ],
+)
+def test_a_refusal_is_told_under_the_scheme_that_was_used(values: tuple[bytes, ...], scheme: str) -> None:
+    assert scheme_of(header(*values)) == scheme
+
+
+@pytest.mark.spec("9700-4.9.3-a")
+def test_credentials_do_not_show_the_proof() -> None:
+    assert "p.r.f" not in repr(read_credentials(with_proofs(b"DPoP " + TOKEN, b"p.r.f"), dpop=True))
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([b"authorization", b"dpop"]), st.binary(max_size=20).map(b"DPoP ".__add__))
+    ),
+    st.binary(max_size=20),
+)
+def test_nothing_but_a_refusal_ever_comes_out_of_dpop(headers: list[tuple[bytes, bytes]], query: bytes) -> None:
+    with suppress(NoCredentials, MalformedCredentials, InvalidDpopProof):
+        assert read_credentials(headers, query, dpop=True).token

@@ -1,4 +1,4 @@
-"""How a refusal is answered: RFC 6750 §3, exactly, with constant texts."""
+"""How a refusal is answered: RFC 6750 §3 and RFC 9449 §7.1, exactly, with constant texts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -63,7 +63,9 @@ def build_refusal(
 ) -> Refusal:
     """RFC 6750 §3.1: the answer to a request that `error` refuses.
 
-    `scheme` is the one that the request used: the error stands under it, the other scheme is offered without.
+    `scheme` is the one that the request used (`scheme_of`): the error stands under it, the other scheme is offered
+    without (RFC 9449 §7.2). A refused proof is told under DPoP. Where the scheme of the request is not offered,
+    the error stands under the one that is.
     `scope` is what the operation needs, told where credentials are missing (RFC 6750 §3). No credentials: 401 and
     challenges without `error`. What is no refusal of the request itself (keys that cannot be had, a fault inside)
     is 503 with Retry-After: never open, never 401.
@@ -80,6 +82,7 @@ def build_refusal(
     headers = {"www-authenticate": header}
     if isinstance(error, UseDpopNonce):
         headers["dpop-nonce"] = error.nonce
+        headers["cache-control"] = "no-store"  # RFC 9449 §8.2: a stored answer would bring an old nonce
     return Refusal(
         status=status, headers=headers, body={"error": error.error, "error_description": error.description}
     )

@@ -1,11 +1,10 @@
-"""What a request to the API presents: RFC 6750 §2.1, the Authorization header and nothing else."""
+"""What a request to the API presents: the headers Authorization (RFC 6750 §2.1) and DPoP (RFC 9449 §7.1)."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from collections.abc import Collection
+from typing import Final, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
-from proofkey.errors import MalformedCredentials, NoCredentials
+from proofkey.errors import InvalidDpopProof, MalformedCredentials, NoCredentials
 from proofkey.findings import Finding
 
 _TOKEN_CHARACTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
@@ -14,29 +13,34 @@ _SCHEME_CHARACTERS: Final = (
 )
 _KNOWN_SCHEMES: Final = frozenset({b"basic", b"digest", b"dpop", b"negotiate"})
 
-Headers = Iterable[tuple[bytes, bytes]]
+Scheme = Literal["Bearer", "DPoP"]
+Headers = Collection[tuple[bytes, bytes]]
 """Header names in lower case, as ASGI gives them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """An access token as it was presented, not yet proven.
+class Credentials(NamedTuple):
+    """An access token as it was presented, not yet proven. A tuple, as every request makes one.
 
     `scheme` is the one of the Authorization header; `proof` is the DPoP header, which says nothing by itself.
     """
 
-    token: str = field(repr=False)
-    scheme: Literal["Bearer", "DPoP"] = "Bearer"
-    proof: str | None = field(default=None, repr=False)
+    token: str
+    scheme: Scheme = "Bearer"
+    proof: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Credentials(scheme={self.scheme!r})"
 
 
-def read_credentials(headers: Headers, query: bytes = b"") -> Credentials:
+def read_credentials(headers: Headers, query: bytes = b"", *, dpop: bool = False) -> Credentials:
     """RFC 6750 §2: one Authorization header with the scheme Bearer in any case; no token in query or body.
 
-    `query` is the raw query string. A token in the query alone counts as none (RFC 9700 §4.3.2).
+    `query` is the raw query string. A token in the query alone counts as none (RFC 9700 §4.3.2). With `dpop` the
+    scheme DPoP is taken too, and the one DPoP header beside it (RFC 9449 §7.1); without, it is a foreign scheme.
+    A DPoP header beside a bearer token says nothing and is not looked at.
 
-    Raises: NoCredentials when there is no bearer token, MalformedCredentials when there is more than one
-    credential or the header has another form.
+    Raises: NoCredentials when there is no access token, MalformedCredentials when there is more than one
+    credential or the header has another form, InvalidDpopProof when there are several DPoP headers.
     """
     header: bytes | None = None
     for name, value in headers:
@@ -44,17 +48,26 @@ def read_credentials(headers: Headers, query: bytes = b"") -> Credentials:
             if header is not None:
                 raise MalformedCredentials(Finding.CREDENTIALS_REPEATED, where="two Authorization headers")
             header = value
-    in_query = _has_token(query)
+    in_query = bool(query) and _has_token(query)
     if header is None:
         raise NoCredentials(Finding.CREDENTIALS_NONE, **({"where": "query"} if in_query else {}))
     scheme, _, token = header.partition(b" ")
-    if scheme.lower() != b"bearer":
+    known = scheme.lower()
+    if known != b"bearer" and not (dpop and known == b"dpop"):
         raise _other_scheme(scheme)
     if in_query:
         raise MalformedCredentials(Finding.CREDENTIALS_REPEATED, where="header and query")
     token = token.lstrip(b" ")
     check_token_syntax(token)
-    return Credentials(token.decode("ascii"))
+    if known == b"bearer":
+        return Credentials(token.decode("ascii"))
+    return Credentials(token.decode("ascii"), "DPoP", _read_proof(headers))
+
+
+def scheme_of(headers: Headers) -> Scheme:
+    """The scheme that a refusal of this request is told under: DPoP when no other was used."""
+    used = {value.partition(b" ")[0].lower() for name, value in headers if name == b"authorization"}
+    return "DPoP" if used == {b"dpop"} else "Bearer"
 
 
 def check_token_syntax(token: bytes) -> None:
@@ -67,6 +80,17 @@ def check_token_syntax(token: bytes) -> None:
         raise MalformedCredentials(
             Finding.CREDENTIALS_MALFORMED, reason="empty" if not token else "not a bearer token's characters"
         )
+
+
+def _read_proof(headers: Headers) -> str | None:
+    """RFC 9449 §4.3 no. 1."""
+    found: bytes | None = None
+    for name, value in headers:
+        if name == b"dpop":
+            if found is not None:
+                raise InvalidDpopProof(Finding.DPOP_PROOF_REPEATED)
+            found = value
+    return None if found is None else found.decode("latin-1")
 
 
 def _other_scheme(scheme: bytes) -> NoCredentials | MalformedCredentials:

@@ -1,4 +1,4 @@
-"""The pytest plugin: `clock`, `issuer`, `token_for` and `login_as`.
+"""The pytest plugin: `clock`, `issuer`, `token_for`, `hostile_tokens`, `corpus_issuer`, `dpop_key`, `login_as`.
 
 ```python
 def test_orders(token_for, issuer, clock):
@@ -7,12 +7,16 @@ def test_orders(token_for, issuer, clock):
 ```
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:  # each fixture loads what it needs, so that a run without them costs nothing
+    from proofkey.testing.api_check import HostileTokens
     from proofkey.testing.clock import TurnedClock
+    from proofkey.testing.corpus_issuer import CorpusIssuer
+    from proofkey.testing.dpop import DpopKey
     from proofkey.testing.issuer import LocalIssuer
     from proofkey.testing.session import LoginAs
     from proofkey.testing.tokens_for import TokensFor
@@ -40,6 +44,32 @@ def token_for(issuer: "LocalIssuer") -> "TokensFor":
     from proofkey.testing.tokens_for import TokensFor
 
     return TokensFor(issuer)
+
+
+@pytest.fixture
+def hostile_tokens(issuer: "LocalIssuer") -> "HostileTokens":
+    """What no API may take: `hostile_tokens.check(client, "/orders", scope="orders:read")` sends it all and
+    reports."""
+    from proofkey.testing.api_check import HostileTokens
+
+    return HostileTokens(issuer)
+
+
+@pytest.fixture
+def corpus_issuer() -> "Iterator[CorpusIssuer]":
+    """An issuer with a real address, for an API that fetches keys: `HostileTokens(corpus_issuer).check(…)`."""
+    from proofkey.testing.corpus_issuer import CorpusIssuer
+
+    with CorpusIssuer() as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def dpop_key(clock: "TurnedClock") -> "DpopKey":
+    """A client's DPoP key: `token_for(cnf=dpop_key.cnf)` is bound to it, `dpop_key.dpop_headers(…)` proves it."""
+    from proofkey.testing.dpop import DpopKey
+
+    return DpopKey(clock=clock)
 
 
 @pytest.fixture
