@@ -8,13 +8,13 @@ from proofkey.client.authorization import (
     build_login,
     check_browser,
     check_response_issuer,
-    error_code,
     flow_name,
     read_callback,
     read_code,
 )
 from proofkey.errors import LoginFailed
 from proofkey.findings import Finding
+from proofkey.protocol.error_code import error_code
 from proofkey.protocol.messages import AuthorizationResponse
 from proofkey.protocol.metadata import ServerMetadata
 from proofkey.protocol.pkce import challenge_of

@@ -54,7 +54,7 @@ def test_a_token_lives_until_its_end(expires_at: int | None, live: bool) -> None
 
 @pytest.mark.spec("8707-cli")
 def test_the_request_names_the_resource_and_keeps_the_scope() -> None:
-    ask = build_refresh_ask(config_for(), METADATA, Secret("rt"), (API,))
+    ask = build_refresh_ask(config_for(), METADATA, Secret("rt"), (API,), now=NOW, fresh_id=lambda: "jti-1")
     assert dict(ask.form or ()) == {"grant_type": "refresh_token", "refresh_token": "rt", "resource": API}
 
 

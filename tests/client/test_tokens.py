@@ -2,7 +2,6 @@
 
 import base64
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from proofkey.client.session import PendingLogin
 from proofkey.client.tokens import (
     TokenRefusal,
-    authentication_method,
     build_code_ask,
     read_code_answer,
     read_token_answer,
@@ -29,13 +27,16 @@ CODE = Secret("the-code")
 GOOD = {"access_token": "at", "token_type": "Bearer", "expires_in": 900, "id_token": "a.b.c"}
 
 
+NOW: Any = {"now": Instant(1_800_000_000), "fresh_id": lambda: "jti-1"}
+
+
 def answer(document: dict[str, Any], status: int = 200) -> Answer:
     return Answer(status, {}, json.dumps(document).encode())
 
 
 @pytest.mark.spec("10017-6.1.3.1-a", "8707-cli")
 def test_the_code_is_sent_with_verifier_redirect_uri_resource_and_basic_authentication() -> None:
-    ask = build_code_ask(config_for(), METADATA, PENDING, CODE)
+    ask = build_code_ask(config_for(), METADATA, PENDING, CODE, **NOW)
     form = dict(ask.form or ())
     assert (ask.method, ask.url) == ("POST", METADATA.token_endpoint)
     assert form["grant_type"] == "authorization_code"
@@ -49,36 +50,22 @@ def test_the_code_is_sent_with_verifier_redirect_uri_resource_and_basic_authenti
 
 
 def test_a_public_client_sends_its_id_and_no_secret() -> None:
-    ask = build_code_ask(config_for(client_secret=None), METADATA, PENDING, CODE)
+    ask = build_code_ask(config_for(client_secret=None), METADATA, PENDING, CODE, **NOW)
     assert dict(ask.form or ())["client_id"] == "web"
     assert "authorization" not in ask.headers
 
 
 def test_post_authentication_puts_both_into_the_form() -> None:
-    ask = build_code_ask(config_for(auth_method="client_secret_post"), METADATA, PENDING, CODE)
+    ask = build_code_ask(config_for(auth_method="client_secret_post"), METADATA, PENDING, CODE, **NOW)
     form = dict(ask.form or ())
     assert (form["client_id"], form["client_secret"]) == ("web", CLIENT_SECRET.reveal())
     assert "authorization" not in ask.headers
 
 
 def test_neither_the_code_nor_the_secret_shows_in_the_asks_repr() -> None:
-    ask = build_code_ask(config_for(auth_method="client_secret_post"), METADATA, PENDING, CODE)
+    ask = build_code_ask(config_for(auth_method="client_secret_post"), METADATA, PENDING, CODE, **NOW)
     assert CLIENT_SECRET.reveal() not in repr(ask)
     assert CODE.reveal() not in repr(ask)
-
-
-@pytest.mark.parametrize(
-    ("offered", "method"),
-    [
-        (("client_secret_basic", "client_secret_post"), "client_secret_basic"),
-        (("client_secret_post",), "client_secret_post"),
-        (("private_key_jwt",), "client_secret_basic"),
-        ((), "client_secret_basic"),
-    ],
-)
-def test_the_method_follows_the_metadata(offered: tuple[str, ...], method: str) -> None:
-    metadata = replace(METADATA, token_endpoint_auth_methods_supported=offered)
-    assert authentication_method(config_for(), metadata) == method
 
 
 @pytest.mark.spec("6749-5.1-c")

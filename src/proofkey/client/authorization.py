@@ -7,6 +7,7 @@ from proofkey.client.config import LoginConfig
 from proofkey.client.session import PendingLogin
 from proofkey.errors import LoginFailed
 from proofkey.findings import Finding
+from proofkey.protocol.error_code import error_code
 from proofkey.protocol.messages import AuthorizationRequest, AuthorizationResponse, parse_authorization_response
 from proofkey.protocol.metadata import ServerMetadata
 from proofkey.protocol.pkce import challenge_of
@@ -140,9 +141,3 @@ def read_code(response: AuthorizationResponse, pending: PendingLogin, metadata: 
     if response.code is None:
         raise LoginFailed(Finding.LOGIN_RESPONSE_MALFORMED, cause="neither code nor error")
     return response.code
-
-
-def error_code(error: str) -> str:
-    """An error code that may be shown and logged: letters, digits, `_ - .`, at most 64 (RFC 6749 §4.1.2.1)."""
-    fits = error.isascii() and all(sign.isalnum() or sign in "_-." for sign in error)
-    return error if fits and 0 < len(error) <= 64 else "unreadable"

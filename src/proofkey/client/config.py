@@ -5,9 +5,9 @@ from typing import Final
 
 from proofkey.errors import ConfigurationError
 from proofkey.findings import Finding
+from proofkey.protocol.client_assertion import ClientMethod, OutgoingClient, Signer, check_outgoing_client
 from proofkey.protocol.metadata import check_issuer
 from proofkey.protocol.redirect_uri import origin_of
-from proofkey.protocol.registration import AuthMethod
 from proofkey.protocol.signature import ALGORITHM_NAMES
 from proofkey.protocol.text import ClientId, Issuer, Secret
 from proofkey.protocol.uri import is_web_url
@@ -27,8 +27,10 @@ class LoginConfig:
     issuer: Issuer
     client_id: ClientId
     client_secret: Secret | None = None
-    auth_method: AuthMethod | None = None
-    """None: what the provider's metadata offers, basic before post; `none` without a secret."""
+    client_key: Signer | None = None
+    """Signs the client's assertions (private_key_jwt), in place of a secret."""
+    auth_method: ClientMethod | None = None
+    """None: an assertion with a key; a secret as the metadata offer, basic before post; else `none`."""
     redirect_uri: str
     post_logout_redirect_uri: str | None = None
     resource: tuple[str, ...] = ()
@@ -41,6 +43,13 @@ class LoginConfig:
     pending_life: int = 600
     idle: int = 1800
     absolute: int = 43200
+
+    @property
+    def outgoing_client(self) -> OutgoingClient:
+        """How the client proves itself at the token endpoint."""
+        return OutgoingClient(
+            client_id=self.client_id, secret=self.client_secret, key=self.client_key, method=self.auth_method
+        )
 
 
 def check_public_url(url: str) -> None:
@@ -69,10 +78,7 @@ def check_login_config(config: LoginConfig) -> None:
     Raises: ConfigurationError.
     """
     check_issuer(config.issuer)
-    if not config.client_id.strip():
-        raise ConfigurationError(Finding.CONFIG_MISSING, key="client_id")
-    if config.client_secret is None and config.auth_method not in (None, "none"):
-        raise ConfigurationError(Finding.CONFIG_MISSING, key="client_secret")
+    check_outgoing_client(config.outgoing_client)
     if not config.prompt <= PROMPTS:
         raise ConfigurationError(Finding.CONFIG_VALUE, key="prompt", expected=" ".join(sorted(PROMPTS)))
     if "openid" not in config.scope:

@@ -1,5 +1,6 @@
 """When tokens are refreshed, how, and what of the answer replaces what is held."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from proofkey.client.config import LoginConfig
@@ -25,7 +26,13 @@ def is_live(tokens: SessionTokens, now: Instant) -> bool:
 
 
 def build_refresh_ask(
-    config: LoginConfig, metadata: ServerMetadata, refresh_token: Secret, resource: tuple[str, ...]
+    config: LoginConfig,
+    metadata: ServerMetadata,
+    refresh_token: Secret,
+    resource: tuple[str, ...],
+    *,
+    now: Instant,
+    fresh_id: Callable[[], str],
 ) -> Ask:
     """RFC 6749 §6, RFC 8707 §2.2: the scope stays the granted one."""
     form: Pairs = (
@@ -33,7 +40,7 @@ def build_refresh_ask(
         ("refresh_token", refresh_token.reveal()),
         *(("resource", value) for value in resource),
     )
-    return build_token_ask(config, metadata, form)
+    return build_token_ask(config, metadata, form, now=now, fresh_id=fresh_id)
 
 
 def read_refresh_answer(answer: Answer) -> TokenResponse:

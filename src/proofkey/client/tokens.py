@@ -1,18 +1,17 @@
 """The token request of a client, and what may be believed of the answer."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from proofkey.client.authorization import error_code
 from proofkey.client.config import LoginConfig
 from proofkey.client.session import PendingLogin, SessionTokens
 from proofkey.errors import LoginFailed, Unavailable
 from proofkey.findings import Finding
-from proofkey.protocol.client_authentication import build_basic
+from proofkey.protocol.client_assertion import authenticate
+from proofkey.protocol.error_code import error_code, read_error_code
 from proofkey.protocol.exchange import Answer, Ask
-from proofkey.protocol.json_strict import parse_object
 from proofkey.protocol.messages import TokenResponse, parse_token_response
 from proofkey.protocol.metadata import ServerMetadata
-from proofkey.protocol.registration import AuthMethod
 from proofkey.protocol.text import Instant, Pairs, Secret
 
 
@@ -24,32 +23,29 @@ class TokenRefusal:
     status: int
 
 
-def authentication_method(config: LoginConfig, metadata: ServerMetadata) -> AuthMethod:
-    """The configured method, else basic before post as the metadata offers (OIDC Discovery §3)."""
-    if config.auth_method is not None:
-        return config.auth_method
-    if config.client_secret is None:
-        return "none"
-    offered = metadata.token_endpoint_auth_methods_supported
-    only_post = "client_secret_post" in offered and "client_secret_basic" not in offered
-    return "client_secret_post" if only_post else "client_secret_basic"
-
-
-def build_token_ask(config: LoginConfig, metadata: ServerMetadata, form: Pairs) -> Ask:
+def build_token_ask(
+    config: LoginConfig, metadata: ServerMetadata, form: Pairs, *, now: Instant, fresh_id: Callable[[], str]
+) -> Ask:
     """A token request with the client's authentication (RFC 6749 §2.3.1, §3.2.1)."""
-    headers = {"accept": "application/json"}
-    method = authentication_method(config, metadata)
-    secret = config.client_secret
-    if method == "client_secret_basic" and secret is not None:
-        headers["authorization"] = build_basic(config.client_id, secret)
-    else:
-        form = (*form, ("client_id", config.client_id))
-        if method == "client_secret_post" and secret is not None:
-            form = (*form, ("client_secret", secret.reveal()))
-    return Ask("POST", metadata.token_endpoint, headers, form)
+    return authenticate(
+        Ask("POST", metadata.token_endpoint, {"accept": "application/json"}, form),
+        config.outgoing_client,
+        offered=metadata.token_endpoint_auth_methods_supported,
+        issuer=config.issuer,
+        now=now,
+        fresh_id=fresh_id,
+    )
 
 
-def build_code_ask(config: LoginConfig, metadata: ServerMetadata, pending: PendingLogin, code: Secret) -> Ask:
+def build_code_ask(
+    config: LoginConfig,
+    metadata: ServerMetadata,
+    pending: PendingLogin,
+    code: Secret,
+    *,
+    now: Instant,
+    fresh_id: Callable[[], str],
+) -> Ask:
     """RFC 6749 §4.1.3, RFC 7636 §4.5, RFC 8707 §2.2."""
     form: Pairs = (
         ("grant_type", "authorization_code"),
@@ -58,7 +54,7 @@ def build_code_ask(config: LoginConfig, metadata: ServerMetadata, pending: Pendi
         ("code_verifier", pending.code_verifier.reveal()),
         *(("resource", resource) for resource in pending.resource),
     )
-    return build_token_ask(config, metadata, form)
+    return build_token_ask(config, metadata, form, now=now, fresh_id=fresh_id)
 
 
 def read_token_answer(answer: Answer) -> TokenResponse | TokenRefusal:
@@ -71,7 +67,7 @@ def read_token_answer(answer: Answer) -> TokenResponse | TokenRefusal:
     if 300 <= answer.status < 400:
         raise LoginFailed(Finding.OUTGOING_REDIRECT, status=str(answer.status), endpoint="token")
     if answer.status != 200:
-        return TokenRefusal(_refusal_code(answer.body), answer.status)
+        return TokenRefusal(read_error_code(answer.body), answer.status)
     response = parse_token_response(answer.body)
     if response.token_type.lower() != "bearer":
         raise LoginFailed(Finding.LOGIN_TOKEN_TYPE, token_type=error_code(response.token_type))
@@ -101,11 +97,3 @@ def tokens_of(response: TokenResponse, *, asked: tuple[str, ...], now: Instant) 
         refresh_token=response.refresh_token,
         id_token=response.id_token,
     )
-
-
-def _refusal_code(body: bytes) -> str:
-    try:
-        error = parse_object(body).get("error")
-    except ValueError:
-        return "unreadable"
-    return error_code(error) if isinstance(error, str) else "unreadable"

@@ -34,6 +34,7 @@ from proofkey.runtime.key_source import KeySource
 from proofkey.runtime.login_provider import LoginProvider
 from proofkey.runtime.login_refresh import Refresher
 from proofkey.runtime.login_tokens import IdTokenCheck, Keys
+from proofkey.runtime.outgoing_client import prepared
 
 MIN_TTL: Final = 30
 """Seconds of life that an access token has left when it is handed out."""
@@ -165,7 +166,12 @@ class LoginCore:
         self, response: AuthorizationResponse, pending: PendingLogin, metadata: ServerMetadata
     ) -> tuple[Secret, Session]:
         code = read_code(response, pending, metadata)
-        answer = await self._transport.send(build_code_ask(self.config, metadata, pending, code))
+        now, fresh_id = self._clock.now(), self._entropy
+        ask = await prepared(
+            self.config.outgoing_client,
+            lambda: build_code_ask(self.config, metadata, pending, code, now=now, fresh_id=fresh_id),
+        )
+        answer = await self._transport.send(ask)
         tokens = read_code_answer(answer)
         return await self._open_session(tokens, pending, metadata)
 

@@ -25,6 +25,7 @@ from proofkey.runtime.clock import Clock
 from proofkey.runtime.entropy import Entropy
 from proofkey.runtime.login_provider import LoginProvider
 from proofkey.runtime.login_tokens import IdTokenCheck
+from proofkey.runtime.outgoing_client import prepared
 from proofkey.runtime.single_flight import SingleFlight
 
 LEASE: Final = 20
@@ -182,7 +183,13 @@ class Refresher:
 
     async def _ask(self, session: Session, metadata: ServerMetadata) -> SessionTokens:
         refresh_token = session.tokens.refresh_token or Secret("")
-        ask = build_refresh_ask(self._config, metadata, refresh_token, self._config.resource)
+        config, fresh_id, asked_at = self._config, self._entropy, self._clock.now()
+        ask = await prepared(
+            config.outgoing_client,
+            lambda: build_refresh_ask(
+                config, metadata, refresh_token, config.resource, now=asked_at, fresh_id=fresh_id
+            ),
+        )
         response = read_refresh_answer(await self._transport.send(ask))
         now = self._clock.now()
         if response.id_token is not None:

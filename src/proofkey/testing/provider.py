@@ -18,10 +18,12 @@ from proofkey.errors import Unavailable
 from proofkey.findings import Finding
 from proofkey.protocol.exchange import Answer, Ask
 from proofkey.protocol.jose import SigningAlgorithm, SigningKey, generate_signing_key
+from proofkey.protocol.key_set import VerificationKey
 from proofkey.protocol.pkce import challenge_of
 from proofkey.protocol.text import Issuer, Pairs, Secret, encode_base64url
 from proofkey.runtime.clock import Clock, system_clock
 from proofkey.runtime.entropy import Entropy, system_entropy
+from proofkey.testing.client_desk import ClientDesk
 from proofkey.testing.provider_faults import Changes, ProviderFaults
 
 Message = MutableMapping[str, Any]
@@ -41,7 +43,7 @@ class _Grant:
 
 
 class ScriptedProvider:
-    """One provider with one client and one person.
+    """One provider with one client and one person. A client with a key proves itself by assertions (`desk`).
 
     `expires_in` is the life of access tokens in seconds; `claims` go into each ID token. Refresh tokens rotate,
     and one that is used again kills its family.
@@ -53,6 +55,7 @@ class ScriptedProvider:
         *,
         client_id: str = "web",
         client_secret: Secret | None = None,
+        client_key: VerificationKey | None = None,
         sub: str = "u1",
         claims: Changes | None = None,
         expires_in: int = 900,
@@ -74,6 +77,9 @@ class ScriptedProvider:
         self._foreign_key = generate_signing_key(algorithm, "k1")
         self._clock = clock or system_clock()
         self._entropy = entropy
+        self.desk = ClientDesk(issuer, self._clock)
+        if client_key is not None:
+            self.desk.keys[client_id] = client_key
         self._codes: dict[str, _Grant] = {}
         self._refresh_tokens: dict[str, _Grant] = {}
         self._spent: dict[str, _Grant] = {}
@@ -202,6 +208,9 @@ class ScriptedProvider:
         return self._tokens(grant, self.faults.id_token_claims, successor=True)
 
     def _is_client(self, ask: Ask, form: dict[str, list[str]]) -> bool:
+        if self.desk.keys:
+            sent = {name: values[0] for name, values in form.items()}
+            return self.desk.admits(ask.headers, sent) == self.client_id
         if self.client_secret is None:
             return _one(form, "client_id") == self.client_id
         scheme, _, credentials = ask.headers.get("authorization", "").partition(" ")

@@ -33,6 +33,7 @@ from proofkey.runtime.clock import Clock, system_clock
 from proofkey.runtime.entropy import Entropy, system_entropy
 from proofkey.runtime.login_core import LoginCore
 from proofkey.runtime.master_key import MasterKey
+from proofkey.runtime.outgoing_client import read_secret
 from proofkey.runtime.settings_model import LoginSettings
 from proofkey.store.open import MEMORY, open_session_store
 from proofkey.store.sealed import Sealer
@@ -58,7 +59,6 @@ from proofkey.web.login_options import (
     check_store,
     cookie_purpose,
     parse_login_scope,
-    read_secret,
 )
 from proofkey.web.login_routes import LoginRoutes
 

@@ -1,6 +1,5 @@
 """The constructor's words for a login, read and checked."""
 
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -25,23 +24,6 @@ def check_secrets(**secrets: Secret | None) -> None:
 def as_secret(value: str | Secret | None) -> Secret | None:
     """The value, wrapped."""
     return Secret(value) if isinstance(value, str) else value
-
-
-def read_secret(value: str | Secret | None, file: str | Path | None) -> Secret | None:
-    """The client's secret from the keyword or the file's first line.
-
-    Raises: ConfigurationError when both are given or the file cannot be read.
-    """
-    if file is None:
-        return as_secret(value)
-    if value is not None:
-        raise ConfigurationError(Finding.CONFIG_VALUE, key="client_secret", reason="given twice, also as a file")
-    try:
-        return Secret(Path(file).read_text(encoding="utf-8").strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            Finding.CONFIG_VALUE, key="client_secret_file", value=str(file), reason="cannot be read"
-        ) from error
 
 
 def parse_login_scope(scope: str | None, audience: str | None) -> tuple[str, ...]:
