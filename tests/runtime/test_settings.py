@@ -221,8 +221,6 @@ NOT_YET = {
     "server.clients.jwks": SERVER + 'clients = [{ client_id = "a", jwks = { keys = [] } }]',
     "server.clients.jwks_uri": SERVER + 'clients = [{ client_id = "a", jwks_uri = "https://a.test/k" }]',
     "outgoing.allow_insecure_private_hosts": '[outgoing]\nallow_insecure_private_hosts = ["127.0.0.1:9443"]',
-    "api.dpop": API + 'dpop = "optional"',
-    "api.store": API + 'store = "sqlite:///replay.db"',
     "login.private_key_file": LOGIN + 'private_key_file = "key.pem"',
     "login.store": LOGIN + 'store = "redis://h"',
 }

@@ -1,7 +1,7 @@
 """Each contract test runs over every store."""
 
 import shutil
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,8 @@ from proofkey.store.memory import MemoryServerStore, MemorySessionStore
 from proofkey.store.sealed import Sealer
 from proofkey.store.sql import SqliteServerStore, SqliteSessionStore
 from proofkey.store.sql.upgrade import prepare
+from proofkey.testing.postgresql_server import PostgresqlServer, running_postgresql
+from proofkey.testing.redis_server import RedisServer, running_redis
 from proofkey.testing.stores import START, a_client, a_sign_in, a_user, an_event
 
 STORES = ["memory", "sqlite"]
@@ -54,3 +56,45 @@ async def store(server_store: ServerStore) -> ServerStore:
     await server_store.put_user(a_user(), START)
     await server_store.insert_sign_in(a_sign_in(), an_event())
     return server_store
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Generator[PostgresqlServer]:
+    """One for all tests of a worker."""
+    with running_postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Generator[RedisServer]:
+    """One for all tests of a worker."""
+    with running_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql(postgresql_server: PostgresqlServer) -> PostgresqlServer:
+    """Without our tables."""
+    postgresql_server.sql("DROP TABLE IF EXISTS proofkey_replays, proofkey_replays_version")
+    return postgresql_server
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer) -> RedisServer:
+    """Empty."""
+    assert redis_server.ask("FLUSHALL") == "+OK"
+    return redis_server
+
+
+REPLAY_URLS = ["memory", "sqlite", "postgresql", "redis"]
+
+
+@pytest.fixture
+def replay_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty memory of the kind that the test names."""
+    if request.param == "memory":
+        return "memory:"
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/replay.db"
+    url: str = request.getfixturevalue(request.param).url
+    return url

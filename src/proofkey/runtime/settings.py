@@ -17,6 +17,8 @@ from proofkey.runtime.settings_model import (
     ApiSettings,
     ClientSettings,
     Document,
+    IntrospectionSettings,
+    IssuerSettings,
     LifetimesSettings,
     LoginSettings,
     LogSettings,
@@ -33,12 +35,15 @@ from proofkey.runtime.settings_sources import (
     merged,
     read_environment,
     read_toml,
+    with_absolute_keys,
     with_secret_files,
 )
 
 __all__ = [
     "ApiSettings",
     "ClientSettings",
+    "IntrospectionSettings",
+    "IssuerSettings",
     "LifetimesSettings",
     "LogSettings",
     "LoginSettings",
@@ -141,9 +146,9 @@ def _variables_of(place: str) -> list[str]:
 
 def _with_paths(values: Raw, base: Path) -> Raw:
     """Stores and files made absolute, so that nothing depends on the working directory later."""
-    result: Raw = {**values}
-    for section in ("server", "login"):
-        inner = _table(values, section)
+    result = with_absolute_keys(values, base)
+    for section in ("server", "api", "login"):
+        inner = _table(result, section)
         store = None if inner is None else inner.get("store", MODELS[section].model_fields["store"].default)
         if inner is not None and isinstance(store, str):
             result[section] = {**inner, "store": resolved_store(f"{section}.store", store, base)}
@@ -168,6 +173,8 @@ def _validated(values: Raw, environ: Mapping[str, str]) -> Document:
 
 
 def _explained(kind: str, loc: Location, message: str, environ: Mapping[str, str]) -> ConfigurationError:
+    if kind != "extra_forbidden":
+        loc = _place(loc)
     key = ".".join(str(step) for step in loc)
     variable = f"{PREFIX}{'_'.join(str(step) for step in loc[:2])}".upper()
     origin = {"variable": variable} if variable in environ else {}
@@ -178,6 +185,16 @@ def _explained(kind: str, loc: Location, message: str, environ: Mapping[str, str
         return ConfigurationError(Finding.CONFIG_MISSING, key=key, **hint)
     reason = message.removeprefix("Value error, ")
     return ConfigurationError(Finding.CONFIG_VALUE, key=key, reason=reason, **origin)
+
+
+def _place(loc: Location) -> Location:
+    """The place in the file: without the steps into one of several types that a value may have."""
+    names = tuple(step for step in loc if isinstance(step, str))
+    for length in range(len(names), 0, -1):
+        model = MODELS.get(".".join(names[: length - 1]))
+        if model is not None and names[length - 1] in model.model_fields:
+            return loc[: loc.index(names[length - 1]) + 1] if length < len(names) else loc
+    return loc
 
 
 def _close_key(loc: Location) -> dict[str, str]:

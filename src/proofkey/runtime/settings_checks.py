@@ -11,8 +11,9 @@ from proofkey.protocol.metadata import check_own_issuer
 from proofkey.protocol.secret_strength import check_secret_strength
 from proofkey.protocol.text import Secret
 from proofkey.protocol.uri import is_loopback_http, is_web_url
+from proofkey.runtime.settings_api import check_api
 from proofkey.runtime.settings_model import Document
-from proofkey.store.open import MEMORY, sqlite_path
+from proofkey.store.open import MEMORY, POSTGRESQL, REDIS, sqlite_path
 from proofkey.transport.address import shown_address
 
 Raw = Mapping[str, Any]
@@ -54,8 +55,6 @@ NOT_BUILT: Final = (
     NotBuilt("server.clients.jwks", _is_set),
     NotBuilt("server.clients.jwks_uri", _is_set),
     NotBuilt("outgoing.allow_insecure_private_hosts", bool),
-    NotBuilt("api.dpop", _among("optional", "required")),
-    NotBuilt("api.store", lambda value: value != "memory:"),
     NotBuilt("login.private_key_file", _is_set),
     NotBuilt("login.store", _DATABASE_SERVERS),
 )
@@ -80,6 +79,8 @@ def check_document(document: Document) -> None:
     for key, secret in _secrets(document):
         check_secret_strength(secret, key=key)
     _check_server(document)
+    if document.api is not None:
+        check_api(document.api)
     ca_file = document.outgoing.ca_file
     if ca_file is not None and not ca_file.is_file():
         key = "outgoing.ca_file"
@@ -87,13 +88,18 @@ def check_document(document: Document) -> None:
 
 
 def resolved_store(key: str, url: str, base: Path) -> str:
-    """`memory:`, or `sqlite:///` with the path made absolute. Raises: ConfigurationError for other forms."""
-    if url == MEMORY:
+    """`memory:`, a server's URL, or `sqlite:///` with the path made absolute.
+
+    Raises: ConfigurationError for other forms.
+    """
+    servers = key == "api.store"
+    if url == MEMORY or (servers and url.startswith((*POSTGRESQL, *REDIS))):
         return url
     try:
         return f"sqlite:///{sqlite_path(url, base).absolute()}"
     except ConfigurationError as error:
-        reason = "neither memory: nor sqlite:///path"
+        forms = "memory:, sqlite:///path" + (", postgresql://…, redis://…" if servers else "")
+        reason = f"none of {forms}"
         raise ConfigurationError(Finding.CONFIG_VALUE, key=key, reason=reason) from error
 
 
@@ -101,6 +107,8 @@ def _urls(document: Document) -> Iterator[tuple[str, str | None]]:
     if document.api is not None:
         yield "api.issuer", document.api.issuer
         yield "api.public_url", document.api.public_url
+        for position, one in enumerate(document.api.issuers):
+            yield f"api.issuers.{position}.issuer", one.issuer
     if document.login is not None:
         yield "login.issuer", document.login.issuer
         yield "login.public_url", document.login.public_url
@@ -122,6 +130,8 @@ def _secrets(document: Document) -> Iterator[tuple[str, Secret]]:
         for client in document.server.clients:
             if client.client_secret is not None:
                 yield f"server.clients {client.client_id} client_secret", client.client_secret
+    if document.api is not None and document.api.master_key is not None:
+        yield "api.master_key", document.api.master_key
     if document.login is not None and document.login.client_secret is not None:
         yield "login.client_secret", document.login.client_secret
 

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from proofkey.protocol.registration import ApplicationType, AuthMethod
@@ -31,6 +31,12 @@ LogLevel = Annotated[
     BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
 ]
 Seconds = Annotated[int, Field(ge=0)]
+Names = str | tuple[str, ...]
+"""One name, or several."""
+
+
+def _listed(names: Names | None) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else names or ()
 
 
 class Section(BaseModel):
@@ -126,16 +132,73 @@ class OutgoingSettings(Section):
     allow_insecure_private_hosts: tuple[str, ...] = ()
 
 
-class ApiSettings(Section):
-    """A protected API."""
+class IntrospectionSettings(Section):
+    """How an API asks its issuer about tokens, in the names of `Introspection`."""
+
+    client_id: str
+    client_secret: SecretText | None = None
+    client_secret_file: Path | None = None
+    private_key_file: Path | None = None
+    endpoint: str | None = None
+    max_age: Annotated[int, Field(ge=1, le=3600)] = 60
+    size: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    signed: bool = False
+    always: bool = False
+    assertion_audience: str | None = None
+    allow_insecure_missing_audience: bool = False
+
+
+class IssuerSettings(Section):
+    """One of several issuers that an API trusts, in the names of `TrustedIssuer`."""
 
     issuer: str
-    audience: str
+    audience: Names | None = None
+    dialect: str | None = None
+    tenants: tuple[str, ...] = ()
+    internal_base_url: str | None = None
+    allow_insecure_internal_http: bool = False
+    introspection: IntrospectionSettings | None = None
+    until: AwareDatetime | None = None
+    """From then on its tokens are refused; with an offset."""
+
+
+class ApiSettings(Section):
+    """A protected API, in the names of `Protect`."""
+
+    issuer: str | None = None
+    audience: Names | None = None
+    dialect: str | None = None
+    tenants: tuple[str, ...] = ()
+    internal_base_url: str | None = None
+    allow_insecure_internal_http: bool = False
+    introspection: IntrospectionSettings | None = None
+    issuers: tuple[IssuerSettings, ...] = ()
+    """In the place of `issuer` and of what belongs to one issuer."""
     public_url: str | None = None
+    resource_name: str | None = None
     docs_client_id: str | None = None
     """A public client by which the API's own documentation page signs in."""
-    dpop: Literal["off"] = "off"
-    store: str = "memory:"
+    scope_hierarchy: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    dpop: Literal["off", "optional", "required"] = "off"
+    store: Annotated[str, Field(repr=False)] = "memory:"
+    """What remembers DPoP proofs; its URL may hold a password."""
+    store_file: Path | None = None
+    dpop_nonces: bool = False
+    master_key: SecretText | None = None
+    """What nonces are made from; the same for every worker."""
+    master_key_file: Path | None = None
+    mtls: bool = False
+    trusted_proxies: tuple[Network, ...] = ()
+    client_certificate_header: str | None = None
+    remember_tokens: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    log_acceptances: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What tokens may name as their audience, whichever issuer they are from."""
+        listed = (self.audience, *(one.audience for one in self.issuers))
+        every = [name for names in listed for name in _listed(names)]
+        return tuple(dict.fromkeys(every))
 
 
 class LoginSettings(Section):
@@ -200,6 +263,9 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "server.users": UserSettings,
     "outgoing": OutgoingSettings,
     "api": ApiSettings,
+    "api.issuers": IssuerSettings,
+    "api.issuers.introspection": IntrospectionSettings,
+    "api.introspection": IntrospectionSettings,
     "login": LoginSettings,
     "log": LogSettings,
 }

@@ -19,7 +19,7 @@ PREFIX: Final = "PROOFKEY_"
 OTHER_VARIABLES: Final = frozenset({CLOCK_FILE})
 """Variables with our prefix that are not settings."""
 
-SECRETS: Final = frozenset({"master_key", "client_secret", "password"})
+SECRETS: Final = frozenset({"master_key", "client_secret", "password", "store"})
 """Each may stand in a file instead, which `<key>_file` names."""
 _LONGEST_FILE: Final = 64 * 1024
 
@@ -90,6 +90,24 @@ def with_secret_files(values: Raw, base: Path, place: str = "") -> Raw:
             raise ConfigurationError(Finding.CONFIG_VALUE, key=where, reason=f"{name} stands there too; keep one")
         path = base / value
         result[key], result[name] = str(path), _read_secret(path, where)
+    return result
+
+
+def with_absolute_keys(values: Raw, base: Path) -> Raw:
+    """Every `private_key_file` relative to `base`, at every depth; it is read by whoever signs with it."""
+    result: Raw = {}
+    for key, value in values.items():
+        if key == "private_key_file" and isinstance(value, str):
+            result[key] = str(base / value)
+        elif isinstance(value, dict):
+            result[key] = with_absolute_keys(cast("Raw", value), base)
+        elif isinstance(value, list):
+            items = cast("list[object]", value)
+            result[key] = [
+                with_absolute_keys(cast("Raw", item), base) if isinstance(item, dict) else item for item in items
+            ]
+        else:
+            result[key] = value
     return result
 
 

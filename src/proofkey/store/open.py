@@ -1,4 +1,4 @@
-"""From a store's URL to the store: `memory:` or `sqlite:///path`."""
+"""From a store's URL to the store: `memory:`, `sqlite:///path`, and for what must be used once a server's URL."""
 
 import fcntl
 import os
@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from proofkey.authorization_server.stores import ServerStore
 from proofkey.client.stores import SessionStore
-from proofkey.errors import ConfigurationError
+from proofkey.errors import ConfigurationError, Unavailable, missing_extra
 from proofkey.findings import Finding
-from proofkey.protocol.text import digest_of
+from proofkey.protocol.replay import ReplayMemory
+from proofkey.protocol.text import Instant, digest_of
+from proofkey.store.address import shown_store
 from proofkey.store.memory import MemoryServerStore, MemorySessionStore
+from proofkey.store.memory.replay import MemoryReplay
 from proofkey.store.sealed import Sealer
 
 if TYPE_CHECKING:
@@ -20,7 +23,9 @@ if TYPE_CHECKING:
 
 MEMORY: Final = "memory:"
 _SQLITE: Final = "sqlite:///"
-_LATER: Final = ("postgresql://", "postgres://", "redis://", "rediss://")
+POSTGRESQL: Final = ("postgresql://", "postgres://")
+REDIS: Final = ("redis://", "rediss://")
+_LATER: Final = (*POSTGRESQL, *REDIS)
 
 
 def open_server_store(url: str, *, name: str = "", base: Path | None = None) -> ServerStore:
@@ -46,6 +51,45 @@ def open_session_store(url: str, sealer: Sealer, *, name: str = "", base: Path |
     from proofkey.store.sql import SqliteSessionStore
 
     return SqliteSessionStore(database, sealer)
+
+
+def open_replay_memory(url: str, *, name: str = "", base: Path | None = None) -> ReplayMemory:
+    """The memory of what was used: `memory:`, `sqlite:///path`, `postgresql://…`, `redis://…` or `rediss://…`.
+
+    `name` and `base` as in `open_server_store`. A server is connected to when it is needed, and again by itself.
+    Raises: ConfigurationError when it cannot be opened, a package is missing, or another process serves `name`
+    from memory.
+    """
+    if url == MEMORY:
+        return _ClaimedReplay(name)
+    if url.startswith(POSTGRESQL):
+        return _postgresql_replay(url)
+    if url.startswith(REDIS):
+        return _redis_replay(url)
+    try:
+        path = sqlite_path(url, base)
+    except ConfigurationError as error:
+        reason = "none of memory:, sqlite:///path, postgresql://…, redis://…"
+        raise ConfigurationError(Finding.CONFIG_VALUE, store=shown_store(url), reason=reason) from error
+    from proofkey.store.sql.replay import SqliteReplay
+
+    return SqliteReplay.open(path)
+
+
+def _postgresql_replay(url: str) -> ReplayMemory:
+    try:
+        from proofkey.store.sql.replay_postgresql import PostgresqlReplay
+    except ImportError as error:
+        raise missing_extra("postgres", error.name or "psycopg") from error
+    return PostgresqlReplay(url)
+
+
+def _redis_replay(url: str) -> ReplayMemory:
+    try:
+        from proofkey.store.redis import RedisReplay
+    except ImportError as error:
+        raise missing_extra("redis", error.name or "redis") from error
+    return RedisReplay(url)
 
 
 def sqlite_path(url: str, base: Path | None = None) -> Path:
@@ -95,6 +139,31 @@ class _ClaimedSessionStore(MemorySessionStore):
     def __init__(self, claim: Claim) -> None:
         super().__init__()
         self._claim: Claim | None = claim
+
+    async def aclose(self) -> None:
+        """Another process may serve the name from now on."""
+        await super().aclose()
+        if self._claim is not None:
+            _release(self._claim)
+            self._claim = None
+
+
+class _ClaimedReplay(MemoryReplay):
+    """Also after a fork there is one process: the child claims the name for itself, and is refused."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+        self._claim: Claim | None = _claim("replay", name)
+
+    async def add(self, key: str, *, now: Instant, until: Instant, made: Instant | None = None) -> bool:
+        """Raises: Unavailable when this process was forked from the one that has the memory, too."""
+        if self._claim is not None and self._claim[0] != os.getpid():
+            try:
+                self._claim = _claim("replay", self._name)
+            except ConfigurationError as error:
+                raise Unavailable(Finding.STORE_NOT_SHARED, name=self._name) from error
+        return await super().add(key, now=now, until=until, made=made)
 
     async def aclose(self) -> None:
         """Another process may serve the name from now on."""

@@ -1,14 +1,16 @@
 """Real races: several processes that call one method of one store at the same moment."""
 
 import multiprocessing
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any, Final
 
 import anyio
 
+from proofkey.protocol.replay import ReplayMemory
+from proofkey.store.open import open_replay_memory
 from proofkey.store.sealed import Sealer
 from proofkey.store.sql import SqliteServerStore, SqliteSessionStore
 
@@ -22,6 +24,7 @@ class Attempt:
 
     method: str
     arguments: tuple[Any, ...]
+    keywords: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,17 @@ class OpenSessions:
 
     def __call__(self) -> SqliteSessionStore:
         return self.kind.open(self.path, Sealer(self.key))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenReplay:
+    """Opens a replay memory in a new process, or one of the wrong kind."""
+
+    url: str
+    kind: Callable[[str], ReplayMemory] = open_replay_memory
+
+    def __call__(self) -> ReplayMemory:
+        return self.kind(self.url)
 
 
 def count_winners(
@@ -96,7 +110,7 @@ async def _wins(store: Any, attempt: Attempt, competitors: int) -> int:  # noqa:
     results: list[object] = []
 
     async def one() -> None:
-        results.append(await getattr(store, attempt.method)(*attempt.arguments))
+        results.append(await getattr(store, attempt.method)(*attempt.arguments, **attempt.keywords))
 
     async with anyio.create_task_group() as group:
         for _ in range(competitors):

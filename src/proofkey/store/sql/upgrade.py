@@ -15,8 +15,10 @@ from proofkey.store.sql.connection import connect, reason
 REVISIONS: Final = ("0001",)
 """Every revision of the schema, oldest first (a test compares it with the migrations)."""
 HEAD: Final = REVISIONS[-1]
-_START_WAIT: Final = 5.0
+START_WAIT: Final = 5.0
 """Seconds that a start waits for a locked file."""
+REPLAY_TABLES: Final = frozenset({"proofkey_replays", "proofkey_replays_version"})
+"""Those of `proofkey.store.sql.replay`, which may stand beside the schema and have versions of their own."""
 
 
 def prepare(path: Path) -> str | None:
@@ -36,7 +38,7 @@ def prepare(path: Path) -> str | None:
 def _prepare(path: Path) -> str | None:
     with _one_at_a_time(path):
         _create(path)
-        with contextlib.closing(connect(path, wait=_START_WAIT)) as connection:
+        with contextlib.closing(connect(path, wait=START_WAIT)) as connection:
             before = _revision(connection, path)
             _check_log(connection, path)
             connection.execute("BEGIN IMMEDIATE")
@@ -44,6 +46,20 @@ def _prepare(path: Path) -> str | None:
         if before != HEAD:
             _migrate(path)
     return before
+
+
+@contextlib.contextmanager
+def prepared_file(path: Path) -> Generator[set[str], None, None]:
+    """Inside, no other start of ours touches the file: it exists, has a write-ahead log and can be written.
+
+    Gives the names of its tables. Raises: ConfigurationError, sqlite3.Error, OSError.
+    """
+    with _one_at_a_time(path):
+        _create(path)
+        with contextlib.closing(connect(path, wait=START_WAIT)) as connection:
+            _check_log(connection, path)
+            tables = _tables(connection)
+        yield tables
 
 
 @contextlib.contextmanager
@@ -69,9 +85,13 @@ def _create(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 
+def _tables(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
 def _revision(connection: sqlite3.Connection, path: Path) -> str | None:
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if not tables:
+    tables = _tables(connection)
+    if not tables - REPLAY_TABLES:
         return None
     if "proofkey_version" not in tables:
         raise ConfigurationError(Finding.STORE_FOREIGN, path=str(path))
@@ -86,4 +106,4 @@ def _migrate(path: Path) -> None:
         from proofkey.store.sql.migrate import migrate
     except ImportError as error:
         raise missing_extra("server", error.name) from error
-    migrate(path, wait=_START_WAIT)
+    migrate(path, wait=START_WAIT)

@@ -1,0 +1,33 @@
+"""What the fault tests of replay memories share."""
+
+import time
+import traceback
+
+import pytest
+
+from proofkey.errors import Unavailable
+from proofkey.protocol.replay import ReplayMemory
+from proofkey.protocol.text import Instant
+from proofkey.testing import postgresql_server, redis_server
+from proofkey.testing.stores import START
+
+CANARIES = (postgresql_server.PASSWORD, redis_server.PASSWORD)
+LATE = 2.6
+"""Seconds: the deadline of two, and what a loaded machine adds."""
+
+
+async def add(memory: ReplayMemory, key: str, *, at: int = 0, made: int | None = None) -> bool:
+    now = Instant(START + at)
+    return await memory.add(
+        key, now=now, until=Instant(now + 130), made=Instant(START + (at if made is None else made))
+    )
+
+
+async def refusal(memory: ReplayMemory, key: str = "a", **times: int) -> Unavailable:
+    begun = time.monotonic()
+    with pytest.raises(Unavailable) as raised:
+        await add(memory, key, **times)
+    assert time.monotonic() - begun < LATE
+    said = "".join(traceback.format_exception(raised.value)) + str(raised.value.facts)
+    assert not any(canary in said for canary in CANARIES)
+    return raised.value
