@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import Provider from 'oidc-provider';
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const { port, keys, clients, apis, accessTokenSeconds, strictOffline } = JSON.parse((await lines.next()).value);
+const { port, keys, clients, apis, opaqueApis = [], accessTokenSeconds, strictOffline } = JSON.parse((await lines.next()).value);
 
 const provider = new Provider(`http://127.0.0.1:${port}`, {
   clients,
@@ -20,12 +20,15 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
     devInteractions: { enabled: true },
     clientCredentials: { enabled: true },
     rpInitiatedLogout: { enabled: true },
+    introspection: { enabled: true, allowedPolicy: (_, client) => client.clientAuthMethod !== 'none' },
+    jwtIntrospection: { enabled: true },
+    revocation: { enabled: true },
     resourceIndicators: {
       enabled: true,
       getResourceServerInfo: (_, resource) => ({
         audience: resource,
         scope: apis[resource],
-        accessTokenFormat: 'jwt',
+        accessTokenFormat: opaqueApis.includes(resource) ? 'opaque' : 'jwt',
         accessTokenTTL: accessTokenSeconds,
         jwt: { sign: { alg: 'ES256' } },
       }),

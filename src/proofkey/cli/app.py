@@ -36,6 +36,8 @@ COMMANDS: Final = {
     "keys": Entry("List or rotate signing keys.", "server"),
     "db": Entry("Bring the database to this version.", "server"),
     "purge": Entry("Delete expired rows.", "server"),
+    "config": Entry("Registration files for providers, Streamlit's files, the settings in force."),
+    "api": Entry("List what an application serves to strangers.", "fastapi"),
     "flow": Entry("Drive a whole login against an issuer and show each step."),
     "jwt": Entry("Inspect or verify a token."),
     "pkce": Entry("Make a PKCE pair, or verify one."),
