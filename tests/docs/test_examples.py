@@ -19,7 +19,7 @@ from proofkey.testing.issuer import LocalIssuer
 from proofkey.testing.server import free_port, serving
 from proofkey.testing.session import LoginAs
 from proofkey.testing.streamlit_apptest import as_user
-from proofkey.testing.tokens_for import TokensFor
+from proofkey.testing.tokens_for import TokensFor, bearer
 from tests.docs.blocks import ROOT
 from tests.docs.test_readme import first_answer
 
@@ -45,9 +45,10 @@ def load(file: Path) -> Any:
 
 def test_every_example_is_listed_and_tested_here(examples: Path) -> None:
     files = {str(file.relative_to(examples)) for file in examples.rglob("*.py")}
-    assert files == {"api.py", "web.py", "own_provider.py", "streamlit/app.py", "streamlit/page.py"}
+    pages = {"streamlit/app.py", "streamlit/page.py"}
+    assert files - pages == {"api.py", "flask_api.py", "mcp_server.py", "web.py", "own_provider.py"}
     listed = (examples / "README.md").read_text()
-    assert all(f"`{name}`" in listed for name in ("api.py", "web.py", "own_provider.py", "streamlit/"))
+    assert all(f"`{name}`" in listed for name in (*(files - pages), "streamlit/"))
 
 
 @pytest.mark.parametrize("name", ["api.py", "web.py", "own_provider.py", "streamlit/app.py"])
@@ -67,6 +68,26 @@ def test_the_api(examples: Path, issuer: LocalIssuer, token_for: TokensFor) -> N
         assert client.get("/report", headers=token_for(roles=["clerk"])).status_code == 403
         assert client.get("/orders", headers=token_for()).status_code == 403
         assert client.get("/orders").status_code == 401
+
+
+def test_the_api_on_flask(examples: Path, issuer: LocalIssuer, token_for: TokensFor) -> None:
+    made = load(examples / "flask_api.py")
+    client = made.app.test_client()
+    with issuer.stand_in_for(made):
+        answer = client.get("/orders", headers=token_for(scope="orders:read", sub="ann"))
+        assert (answer.status_code, answer.json) == (200, ["an order of ann"])
+        bad: list[dict[str, str]] = [{}, bearer("x"), bearer("a, Bearer b"), token_for()]
+        refused = [client.get("/orders", headers=headers) for headers in bad]
+        assert [answer.status_code for answer in refused] == [401, 401, 400, 403]
+        challenges = [answer.headers["WWW-Authenticate"] for answer in refused]
+        assert challenges[0] == "Bearer"
+        assert 'error="invalid_token"' in challenges[1]
+        assert 'error="insufficient_scope"' in challenges[3]
+        assert 'scope="orders:read"' in challenges[3]
+    issuer.transport.down.add(issuer.url)
+    with issuer.stand_in_for(made):
+        down = client.get("/orders", headers=token_for(scope="orders:read"))
+        assert (down.status_code, down.headers["Retry-After"]) == (503, "2")
 
 
 def test_the_web_app_calls_the_api_for_whoever_is_signed_in(

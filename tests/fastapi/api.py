@@ -9,6 +9,16 @@ from proofkey.testing.clock import TurnedClock
 from proofkey.testing.faults import FaultyTransport
 from proofkey.testing.issuer import AUDIENCE, ISSUER, LocalIssuer
 
+METADATA = 'resource_metadata="https://api.test/.well-known/oauth-protected-resource"'
+INVALID_TOKEN = 'error="invalid_token", error_description="The access token is not valid."'
+MALFORMED = 'error="invalid_request", error_description="The request is malformed."'
+
+
+def challenge(*parts: str, scope: str = "", published: bool = True) -> str:
+    """The one challenge of an API that takes bearer tokens."""
+    told = [*parts, *([f'scope="{scope}"'] if scope else []), *([METADATA] if published else [])]
+    return f"Bearer {', '.join(told)}".rstrip()
+
 
 class World:
     """An issuer, an API that trusts it, and a clock for both."""

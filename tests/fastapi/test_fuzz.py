@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import ExitStack
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -27,6 +28,10 @@ AUTHORIZATIONS = st.tuples(
 ).map(lambda both: (b"authorization", both[0] + both[1]))
 OTHERS = st.sampled_from(
     [
+        (b"dpop", b"x"),
+        (b"dpop", b"e30.e30.x"),
+        (b"client-cert", b":AAAA:"),
+        (b"client-cert", b"\xff"),
         (b"origin", b"https://evil.test"),
         (b"access-control-request-method", b"GET"),
         (b"x-http-method-override", b"GET"),
@@ -44,9 +49,11 @@ METHODS = st.sampled_from(["GET", "GET", "POST", "HEAD", "OPTIONS", "DELETE", "B
 class Target:
     """The API, and one good token."""
 
-    def __init__(self, portal: BlockingPortal) -> None:
+    def __init__(self, portal: BlockingPortal, *, guarded: bool = False, **options: Any) -> None:
         self._portal = portal
-        self._world = World()
+        self._world = World(**options)
+        if guarded:
+            self._world.api.guard(self._world.app)
         self.good = self._world.issuer.token_for(scope="orders:read").encode()
 
     def ask(self, method: str, path: str, headers: list[tuple[bytes, bytes]], query: bytes, body: bytes) -> Reply:
@@ -57,6 +64,21 @@ class Target:
 def target() -> Generator[Target]:
     with ExitStack() as stack:
         yield Target(stack.enter_context(start_blocking_portal()))
+
+
+BOUND: dict[str, Any] = {
+    "dpop": "optional",
+    "public_url": "https://api.test",
+    "mtls": True,
+    "trusted_proxies": ["203.0.113.0/24"],
+    "client_certificate_header": "Client-Cert",
+}
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Generator[Target]:
+    with ExitStack() as stack:
+        yield Target(stack.enter_context(start_blocking_portal()), guarded=True, **BOUND)
 
 
 def check(reply: Reply) -> None:
@@ -81,6 +103,22 @@ def test_nothing_opens_it_but_a_good_token(
     target: Target, path: str, method: str, headers: list[tuple[bytes, bytes]], query: bytes, body: bytes
 ) -> None:
     check(target.ask(method, path, headers, query, body))
+
+
+PATHS = st.sampled_from([*PROTECTED, "/open", "/nowhere", "/docs"]) | st.text(max_size=20).map(
+    lambda end: "/" + end
+)
+
+
+@pytest.mark.spec("V16-16.5.1", "6750-3-a", "6750-3-b", "X-failclosed")
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(path=PATHS, method=METHODS, headers=HEADERS, query=QUERIES)
+def test_nothing_at_all_comes_through_a_guard_and_nothing_breaks_it(
+    guarded: Target, path: str, method: str, headers: list[tuple[bytes, bytes]], query: bytes
+) -> None:
+    reply = guarded.ask(method, path, headers, query, b"")
+    assert reply.status in (400, 401), reply.text
+    check(reply)
 
 
 @pytest.mark.spec("6750-2-b", "6750-2.1-a")

@@ -22,6 +22,8 @@ def test_the_document_has_one_scheme_with_the_issuers_endpoints_and_every_scope(
     assert schemes == {
         "oauth2": {
             "type": "oauth2",
+            "description": "Access tokens of https://issuer.test, sent as bearer tokens.",
+            "x-openid-connect-url": "https://issuer.test/.well-known/openid-configuration",
             "flows": {
                 "authorizationCode": {
                     "authorizationUrl": "https://issuer.test/authorize",
@@ -50,7 +52,7 @@ def test_each_operation_lists_exactly_its_scopes() -> None:
         "get /report": [{"oauth2": []}],
         "get /both": [{"oauth2": ["orders:read"]}],
         "get /mine": [{"oauth2": []}],
-        "get /greeting": [{"oauth2": []}],
+        "get /greeting": [{"oauth2": []}, {}],
         "get /admin/users": [{"oauth2": ["admin", "users:read"]}],
     }
 

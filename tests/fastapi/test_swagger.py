@@ -83,6 +83,7 @@ def test_a_provider_that_wants_another_parameter_gets_it(world: World) -> None:
 def test_installing_twice_changes_nothing(world: World) -> None:
     before = len(world.app.router.routes)
     world.api.install(world.app)
+    world.api.publish(world.app)
     added = len(world.app.router.routes)
     with TestClient(world.app):
         assert len(world.app.router.routes) == added > before

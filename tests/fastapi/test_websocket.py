@@ -5,7 +5,7 @@ from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.types import Message
 
 from proofkey.testing.tokens_for import TokensFor, bearer
-from tests.fastapi.api import World
+from tests.fastapi.api import INVALID_TOKEN, MALFORMED, World, challenge
 
 
 @pytest.fixture
@@ -28,12 +28,12 @@ def test_a_token_with_the_scope_opens_the_socket(world: World) -> None:
 @pytest.mark.parametrize(
     ("headers", "status", "challenge"),
     [
-        ({}, 401, "Bearer"),
-        (bearer("bad"), 401, 'Bearer error="invalid_token", error_description="The access token is not valid."'),
+        ({}, 401, challenge(scope="orders:read", published=False)),
+        (bearer("bad"), 401, challenge(INVALID_TOKEN, scope="orders:read", published=False)),
         (
             {"authorization": "Bearer"},
             400,
-            'Bearer error="invalid_request", error_description="The request is malformed."',
+            challenge(MALFORMED, scope="orders:read", published=False),
         ),
         (
             None,

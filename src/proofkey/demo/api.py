@@ -1,6 +1,5 @@
 """The demo API: what an author of a FastAPI service writes."""
 
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import Body, Depends, FastAPI, Security, WebSocket
@@ -12,23 +11,8 @@ from proofkey.fastapi import AccessToken, Protect
 SCOPES = {"orders:read": "Read orders", "orders:write": "Place orders"}
 
 
-def create_api(
-    *,
-    issuer: str,
-    audience: str,
-    public_url: str | None = None,
-    docs_client_id: str | None = None,
-    ca_file: Path | None = None,
-) -> FastAPI:
-    """The API for any issuer; `/docs` signs in with PKCE when `docs_client_id` is given."""
-    api = Protect(
-        issuer=issuer,
-        audience=audience,
-        public_url=public_url,
-        scopes=SCOPES,
-        docs_client_id=docs_client_id,
-        ca_file=ca_file,
-    )
+def create_api(api: Protect) -> FastAPI:
+    """The API behind any issuer; `/docs` signs in with PKCE where `api` has a `docs_client_id`."""
     app = FastAPI(title="Orders", version="1.0", lifespan=api.lifespan, redoc_url=None)
     _add_status(app, api)
     _add_orders(app, api, OrderBook())

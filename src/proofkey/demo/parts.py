@@ -27,7 +27,7 @@ API_URL: Final = "PROOFKEY_LOGIN_API_URL"
 def build_part(role: Role, settings: Settings) -> tuple[ASGIApp, str]:
     """The application and its public URL. Raises: ConfigurationError."""
     if role == "api":
-        return _api(settings), settings.api.public_url or settings.api.audience
+        return _api(settings), settings.api.public_url or settings.api.names[0]
     if settings.login.api_url is None:
         raise ConfigurationError(Finding.CONFIG_MISSING, key="login.api_url")
     app = _web(settings, settings.login.api_url) if role == "web" else _streamlit(settings, settings.login.api_url)
@@ -35,15 +35,12 @@ def build_part(role: Role, settings: Settings) -> tuple[ASGIApp, str]:
 
 
 def _api(settings: Settings) -> ASGIApp:
+    from proofkey.demo.api import SCOPES as API_SCOPES
     from proofkey.demo.api import create_api
+    from proofkey.fastapi import Protect
 
-    return create_api(
-        issuer=settings.api.issuer,
-        audience=settings.api.audience,
-        public_url=settings.api.public_url,
-        docs_client_id=settings.api.docs_client_id,
-        ca_file=settings.outgoing.ca_file,
-    )
+    api = Protect.from_settings(settings.api, scopes=API_SCOPES, ca_file=settings.outgoing.ca_file)
+    return create_api(api)
 
 
 def _web(settings: Settings, api_url: str) -> ASGIApp:

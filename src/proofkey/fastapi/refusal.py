@@ -1,20 +1,20 @@
 """A refusal on its way out of FastAPI: raised as an exception, sent as RFC 6750 says."""
 
-from typing import Final
+from inspect import isawaitable
+from typing import Any, Final
 
 from fastapi import HTTPException
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from proofkey.errors import ProofkeyError
 from proofkey.findings import Finding
 from proofkey.resource_server.challenge import Refusal
+from proofkey.web.api_guard import POLICY_VIOLATION, can_answer
 
 _HANDLERS: Final = "starlette.exception_handlers"
-_POLICY_VIOLATION: Final = 1008
-"""RFC 6455 §7.4.1."""
 
 
 class Refused(HTTPException):
@@ -44,13 +44,23 @@ async def send_refusal(connection: HTTPConnection, error: Exception) -> Response
     """The answer; a websocket that cannot be answered by HTTP is closed before it is accepted (code 1008)."""
     if not isinstance(error, Refused):
         raise error
-    if isinstance(connection, WebSocket) and "websocket.http.response" not in connection.scope.get(
-        "extensions", {}
-    ):
-        await connection.close(code=_POLICY_VIOLATION)
+    if isinstance(connection, WebSocket) and not can_answer(connection.scope):
+        await connection.close(code=POLICY_VIOLATION)
         return None
     refusal = error.refusal
     headers = dict(refusal.headers)
     if refusal.body is None:
         return Response(status_code=refusal.status, headers=headers)
     return JSONResponse(dict(refusal.body), status_code=refusal.status, headers=headers)
+
+
+async def answer_outside(refused: Refused, scope: Scope, receive: Receive, send: Send) -> None:
+    """Sends a refusal from middleware, where no exception handler is around: by the application's own handler for
+    `Refused` all the same, if it has one."""
+    own: dict[Any, Any] = getattr(scope.get("app"), "exception_handlers", {})
+    handler: Any = own.get(Refused, send_refusal)
+    connection = Request(scope, receive, send) if scope["type"] == "http" else WebSocket(scope, receive, send)
+    answer: Any = handler(connection, refused)
+    response: Response | None = await answer if isawaitable(answer) else answer
+    if response is not None:
+        await response(scope, receive, send)

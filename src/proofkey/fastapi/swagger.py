@@ -16,6 +16,7 @@ from proofkey.errors import missing_extra
 
 DOCS_PATH: Final = "/docs"
 _PACKAGE: Final = "fastapi_offline"
+_ASSETS: Final = ("swagger-ui-bundle.js", "swagger-ui.css", "redoc.standalone.js", "favicon.png")
 
 # A provider that isolates its pages (Cross-Origin-Opener-Policy) cuts the return page off from the window that
 # opened it, so the answer travels by a channel of the origin; the page whose request it answers knows the state.
@@ -69,6 +70,14 @@ def add_swagger(
     if app.redoc_url:
         routes.append(Route(app.redoc_url, _redoc_page(app, docs)))
     app.router.routes[:0] = routes  # before FastAPI's own pages, which load from other hosts
+
+
+def documentation_paths(app: object) -> tuple[str, ...]:
+    """Whole paths of everything that an application's documentation pages need, for a guard to leave open."""
+    named = ("openapi_url", "docs_url", "redoc_url", "swagger_ui_oauth2_redirect_url")
+    paths: list[str] = [path for path in (getattr(app, name, None) for name in named) if isinstance(path, str)]
+    docs: str = getattr(app, "docs_url", None) or DOCS_PATH
+    return (*paths, docs, f"{docs}/oauth2-redirect", *(f"{docs}/assets/{name}" for name in _ASSETS))
 
 
 def find_assets() -> Path:

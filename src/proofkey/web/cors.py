@@ -20,7 +20,7 @@ def build_preflight_answer(methods: tuple[str, ...]) -> Response:
         headers={
             "Access-Control-Allow-Origin": "*",
             "Access-Control-Allow-Methods": ", ".join(methods),
-            "Access-Control-Allow-Headers": "Authorization, Content-Type, X-Requested-With",
+            "Access-Control-Allow-Headers": "Authorization, Content-Type, MCP-Protocol-Version, X-Requested-With",
             "Access-Control-Max-Age": "600",
         },
     )
