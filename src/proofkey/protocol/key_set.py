@@ -29,9 +29,7 @@ class VerificationKey:
 
     __slots__ = ("algorithm", "issuer", "key", "kid", "verify")
 
-    def __init__(
-        self, kid: str | None, algorithm: Algorithm, key: PublicKey, issuer: str | None = None
-    ) -> None:
+    def __init__(self, kid: str | None, algorithm: Algorithm, key: PublicKey, issuer: str | None = None) -> None:
         """`issuer` is the one that the key is for, where its set serves several. Raises: ValueError when the key
         does not fit the algorithm."""
         self.kid: Final = kid
@@ -95,7 +93,7 @@ class KeySet:
         return fitting[0] if len(fitting) == 1 else None
 
     def holds(self, key: VerificationKey) -> bool:
-        """True when a token that `key` proved would be proven by this set too: same kid, algorithm, key and issuer."""
+        """True when a token that `key` proved would be proven by it too: same kid, algorithm, key and issuer."""
         found = self.find(key.kid, key.algorithm)
         return found is not None and (found is key or (found.key == key.key and found.issuer == key.issuer))
 

@@ -10,7 +10,10 @@ from proofkey.findings import Finding
 from proofkey.protocol.jws import MAX_TOKEN, read_unverified_header, read_unverified_payload
 
 _GRAPH: Final = frozenset({"00000003-0000-0000-c000-000000000000", "https://graph.microsoft.com"})
-_LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
+LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
+"""What a logout token's `events` names (OIDC Back-Channel Logout §2.4)."""
+ID_TOKEN_MARKS: Final = ("nonce", "at_hash", "c_hash")
+"""Claims that only ID tokens have (OIDC Core §2, §3.1.3.6, §3.3.2.11)."""
 
 
 class TokenKind(Enum):
@@ -126,7 +129,7 @@ def _kind_of(header: Mapping[str, Any], claims: Mapping[str, Any]) -> TokenKind:
     if name in _KINDS_BY_TYP:
         return _KINDS_BY_TYP[name]
     events: object = claims.get("events")
-    if isinstance(events, dict) and _LOGOUT_EVENT in events:
+    if isinstance(events, dict) and LOGOUT_EVENT in events:
         return TokenKind.LOGOUT_TOKEN
     for claim in ("typ", "token_use"):
         value: object = claims.get(claim)
@@ -144,7 +147,7 @@ def _kind_of_untyped(claims: Mapping[str, Any]) -> TokenKind:
     aud, party = claims.get("aud"), claims.get("azp")
     if "uid" in claims and party is not None:  # Authentik's access token is an ID token with these two
         return TokenKind.ACCESS_TOKEN
-    if any(claim in claims for claim in ("nonce", "at_hash", "c_hash")):
+    if any(claim in claims for claim in ID_TOKEN_MARKS):
         return TokenKind.ID_TOKEN
     if any(claim in claims for claim in ("scope", "scp", "client_id", "cid", "appid", "gty")):
         return TokenKind.ACCESS_TOKEN

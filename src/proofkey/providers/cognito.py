@@ -1,5 +1,6 @@
 """Amazon Cognito user pools: access tokens without an audience."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -9,10 +10,12 @@ from proofkey.protocol.dialect import Claims, Dialect, LoginDialect, Relaxation,
 from proofkey.protocol.token_kind import TokenKind
 from proofkey.providers.reading import STANDARD_TYPE, check_no_other_kind, host_of, path_of
 
+_HOST: Final = re.compile(r"cognito-idp\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?")
+
 
 def _is_cognito(issuer: str) -> bool:
-    host = host_of(issuer)
-    return host.startswith("cognito-idp.") and host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+    """One label between, the region: further ones would be names that customers choose, such as a bucket's."""
+    return _HOST.fullmatch(host_of(issuer)) is not None
 
 
 def _check_use(header: Mapping[str, Any], claims: Claims) -> None:

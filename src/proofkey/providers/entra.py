@@ -102,8 +102,8 @@ def _scope(claims: Claims) -> tuple[str, ...]:
 
 
 def _is_client_only(claims: Claims, sub: str, client_id: str) -> bool:
-    """`idtyp` is app (an optional claim), or nothing was delegated and the subject is the application's own object;
-    a person's `sub` is never their `oid`."""
+    """`idtyp` is app (an optional claim), or nothing was delegated and the subject is the application's own
+    object: a person's `sub` is never their `oid`."""
     kind = read_optional_text(claims, "idtyp")
     return kind == "app" if kind is not None else "scp" not in claims and sub == claims.get("oid")
 

@@ -39,9 +39,9 @@ def _roles(claims: Claims, audience: frozenset[str]) -> tuple[str, ...]:
 
 def _is_client_only(claims: Claims, sub: str, client_id: str) -> bool:
     """One of the claims of the scope `service_account`, or its user name outside of a session: a person, who
-    always has one (`sid`), may have registered under such a name."""
+    always has one (`sid`), may have registered under such a name. Introspection answers name every client."""
     name = read_optional_text(claims, "preferred_username") or ""
-    named = "client_id" in claims or name.startswith("service-account-")
+    named = ("client_id" in claims and "active" not in claims) or name.startswith("service-account-")
     traces = "clientHost" in claims or "clientAddress" in claims or (named and "sid" not in claims)
     return sub == client_id or traces
 

@@ -5,18 +5,17 @@ from typing import Any, Final
 
 from proofkey.findings import Finding
 from proofkey.protocol.claims import ClaimError, read_audience, read_optional_text
+from proofkey.protocol.token_kind import ID_TOKEN_MARKS, LOGOUT_EVENT
 from proofkey.protocol.uri import split_uri
 
 STANDARD_TYPE: Final = "at+jwt"
 """Every dialect takes it beside its own: it says "access token" outright (RFC 9068 §2.1)."""
-LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 _OTHER_KINDS: Final = {
     "ID": Finding.TOKEN_IS_ID_TOKEN,
     "Refresh": Finding.TOKEN_IS_REFRESH_TOKEN,
     "Offline": Finding.TOKEN_IS_REFRESH_TOKEN,
     "Logout": Finding.TOKEN_IS_LOGOUT_TOKEN,
 }
-ID_TOKEN_MARKS: Final = ("nonce", "at_hash", "c_hash")
 
 
 def host_of(issuer: str) -> str:

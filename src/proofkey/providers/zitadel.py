@@ -6,8 +6,8 @@ from typing import Any, Final
 from proofkey.findings import Finding
 from proofkey.protocol.claims import read_object
 from proofkey.protocol.dialect import Claims, Dialect, LoginDialect, Relaxation, Source
+from proofkey.protocol.token_kind import ID_TOKEN_MARKS
 from proofkey.providers.reading import (
-    ID_TOKEN_MARKS,
     STANDARD_TYPE,
     check_no_other_kind,
     check_not_for_its_client,

@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 from proofkey.errors import ConfigurationError, InvalidToken, Unavailable
 from proofkey.findings import Finding
-from proofkey.protocol.access_token import AccessToken, read_claims
+from proofkey.protocol.access_token import AccessToken, read_claims, read_scope
 from proofkey.protocol.claims import (
     ClaimError,
     check_issuer_claim,
@@ -15,6 +15,7 @@ from proofkey.protocol.claims import (
     read_optional_instant,
 )
 from proofkey.protocol.client_assertion import OutgoingClient, authenticate
+from proofkey.protocol.dialect import Dialect
 from proofkey.protocol.error_code import read_error_code
 from proofkey.protocol.exchange import Answer, Ask
 from proofkey.protocol.json_strict import parse_object
@@ -83,16 +84,24 @@ def build_introspection_rules(
     if not 0 <= max_age <= LONGEST_AGE:
         fix = f"0 to {LONGEST_AGE} seconds"
         raise ConfigurationError(Finding.CONFIG_VALUE, key="introspection.max_age", fix=fix)
-    dialect = policy.dialect
-    names = tuple(dict.fromkeys(("client_id", *dialect.client_id)))
     return IntrospectionRules(
-        policy=replace(policy, dialect=replace(dialect, audience="aud", client_id=names, jti_required=False)),
+        policy=replace(policy, dialect=_answers_of(policy.dialect)),
         client=client,
         endpoint=endpoint,
         signed=signed,
         max_age=max_age,
         allow_insecure_missing_audience=allow_insecure_missing_audience,
     )
+
+
+def _answers_of(dialect: Dialect) -> Dialect:
+    """The provider's words in its answers: those of its tokens, but where RFC 7662 §2.2 has one of its own."""
+    names, own = tuple(dict.fromkeys(("client_id", *dialect.client_id))), dialect.scope
+
+    def scope(claims: Mapping[str, Any]) -> tuple[str, ...]:
+        return read_scope(claims) if own is None or "scope" in claims else own(claims)
+
+    return replace(dialect, audience="aud", client_id=names, jti_required=False, scope=scope)
 
 
 def check_askable(token: str) -> None:

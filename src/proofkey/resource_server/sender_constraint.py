@@ -8,6 +8,7 @@ from typing import Final, Literal
 from proofkey.errors import ConfigurationError, InvalidDpopProof, InvalidToken
 from proofkey.findings import Finding
 from proofkey.protocol.access_token import Confirmation
+from proofkey.protocol.dpop import LEEWAY, WINDOW
 from proofkey.protocol.metadata import check_issuer
 from proofkey.protocol.signature import ALGORITHM_NAMES
 from proofkey.resource_server.credentials import Credentials
@@ -18,8 +19,6 @@ ALGORITHMS: Final = (
     "ES256", "ES384", "ES512", "Ed25519", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512",
 )  # fmt: skip
 """What a proof may be signed with, in the order in which the challenge names it."""
-WINDOW: Final = 60
-LEEWAY: Final = 10
 LONGEST_WINDOW: Final = 300
 LONGEST_LEEWAY: Final = 60
 

@@ -62,7 +62,8 @@ class Circuit:
         self._until = now + self._pause  # whoever is let through now holds the others back until it knows
 
     def _failed(self, failure: Unavailable) -> None:
-        self._failure = failure
+        # not the raised one, which holds frames, and they secrets
+        self._failure = Unavailable(failure.finding, retry_after=failure.retry_after, **failure.facts)
         self._in_row += 1
         if self._in_row >= ROW:
             self._pause = min(max(2 * self._pause, PAUSE), LONGEST_PAUSE)

@@ -70,7 +70,10 @@ class Questions(Generic[ValueT]):
     def _remember_refusal(self, key: bytes, refusal: InvalidToken) -> None:
         age = min(self._longest, NEGATIVE_AGE)
         if age > 0 and refusal.finding not in _TIME_MENDS:
-            self._refusals.keep(key, refusal, self._clock.monotonic() + age)
+            bare = InvalidToken(
+                refusal.finding, **refusal.facts
+            )  # the raised one holds frames, and they the token
+            self._refusals.keep(key, bare, self._clock.monotonic() + age)
 
     def __len__(self) -> int:
         return len(self._answers) + len(self._refusals)

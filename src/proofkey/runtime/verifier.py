@@ -97,7 +97,7 @@ class Verifier:
     @property
     def issuers(self) -> tuple[Issuer, ...]:
         """The issuers that are trusted now, in the order of the configuration."""
-        return tuple(trust.policy.issuer for trust in self._trusts.live(self._clock.now()))
+        return tuple(dict.fromkeys(trust.policy.issuer for trust in self._trusts.live(self._clock.now())))
 
     @property
     def policy(self) -> ResourcePolicy:
@@ -112,7 +112,10 @@ class Verifier:
     @property
     def accepted(self) -> Mapping[str, int]:
         """How many tokens of each issuer were accepted since the start of this process."""
-        return {trust.policy.issuer: trust.accepted for trust in self._trusts.all}
+        counts: dict[str, int] = {}
+        for trust in self._trusts.all:
+            counts[trust.policy.issuer] = counts.get(trust.policy.issuer, 0) + trust.accepted
+        return counts
 
     @property
     def ready(self) -> bool:
@@ -123,7 +126,10 @@ class Verifier:
     def readiness(self) -> Mapping[str, bool]:
         """For each issuer that is trusted now whether there are keys: where one that is down shall not take the
         API down for the others, a probe asks `any` of these."""
-        return {trust.policy.issuer: trust.source.ready for trust in self._trusts.live(self._clock.now())}
+        ready: dict[str, bool] = {}
+        for trust in self._trusts.live(self._clock.now()):
+            ready[trust.policy.issuer] = trust.source.ready and ready.get(trust.policy.issuer, True)
+        return ready
 
     def verify_now(self, token: str, *, bound: bool = False) -> AccessToken | None:
         """`verify` without waiting: None when that needs I/O, and `verify` is to be awaited.
@@ -165,10 +171,12 @@ class Verifier:
         check_trusted_until(trust.policy, self._clock.now())
         introspector = trust.introspector
         if introspector is not None and not is_jwt(token):
-            return trust.count(await introspector.introspect(token, bound=bound))
-        proven = await self._prove_later(trust, token, bound)
-        if introspector is not None and introspector.always:
-            await introspector.check_active(token)
+            proven = await introspector.introspect(token, bound=bound)
+        else:
+            proven = await self._prove_later(trust, token, bound)
+            if introspector is not None and introspector.always:
+                await introspector.check_active(token)
+        check_trusted_until(trust.policy, self._clock.now())  # it may have passed while the issuer was asked
         return trust.count(proven)
 
     def verify_sync(self, token: str, *, bound: bool = False) -> AccessToken:
