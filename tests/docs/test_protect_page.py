@@ -126,6 +126,7 @@ def test_the_tests_that_it_shows_pass(
 ) -> None:
     page.test_what_strangers_may_see()
     page.test_scopes(issuer, token_for, clock)
+    page.test_permissions(clock)
 
 
 def test_every_operation_of_the_page_is_walked_above(page: ModuleType) -> None:

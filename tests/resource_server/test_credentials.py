@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofkey.errors import InvalidDpopProof, MalformedCredentials, NoCredentials
+from proofkey.errors import InvalidDpopProof, InvalidToken, MalformedCredentials, NoCredentials
 from proofkey.findings import Finding
 from proofkey.resource_server.credentials import Credentials, read_credentials, scheme_of
 
@@ -203,3 +203,27 @@ def test_credentials_do_not_show_the_proof() -> None:
 def test_nothing_but_a_refusal_ever_comes_out_of_dpop(headers: list[tuple[bytes, bytes]], query: bytes) -> None:
     with suppress(NoCredentials, MalformedCredentials, InvalidDpopProof):
         assert read_credentials(headers, query, dpop=True).token
+
+
+@pytest.mark.spec("8725b-3.13")
+@pytest.mark.parametrize("token", [b"A" * 1_000_000, b"." * 1_000_000, b"\xff" * 1_000_000, b"A" * 20_000])
+@pytest.mark.parametrize("scheme", [b"Bearer", b"DPoP"])
+def test_junk_is_refused_by_its_length(scheme: bytes, token: bytes) -> None:
+    with pytest.raises(InvalidToken) as refusal:
+        read_credentials([(b"authorization", scheme + b" " + token)], dpop=True)
+    assert refusal.value.finding is Finding.TOKEN_TOO_LARGE
+    assert scheme_of([(b"authorization", scheme + b" " + token)]) == scheme.decode()
+
+
+@pytest.mark.parametrize(
+    ("header", "error"),
+    [
+        (b"Basic " + b"A" * 20_000, NoCredentials),
+        (b"A" * 20_000, NoCredentials),
+        (b"\xff" * 20_000, MalformedCredentials),
+    ],
+    ids=["Basic", "no scheme that we know", "no scheme at all"],
+)
+def test_junk_of_another_scheme_is_no_credential(header: bytes, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        read_credentials([(b"authorization", header)])

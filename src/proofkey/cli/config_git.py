@@ -1,5 +1,6 @@
 """Keeps a file with secrets out of git."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,8 @@ from proofkey.cli.config_files import write_file
 from proofkey.errors import ConfigurationError
 from proofkey.findings import Finding
 
+_SPECIAL: Final = re.compile(r"([\\*?\[]|\s$)")
+"""What gitignore reads as more than itself, behind the first slash."""
 _SECONDS: Final = 10
 _IGNORED: Final = 0
 _FREE: Final = 1
@@ -26,7 +29,7 @@ def ignore_in_git(file: Path, project: Path) -> Path | None:
 
     Raises: ConfigurationError when it is not ignored even so; OSError.
     """
-    entry = file.relative_to(project).as_posix()
+    entry = _SPECIAL.sub(r"\\\1", file.relative_to(project).as_posix())
     ignore = project / ".gitignore"
     text = ignore.read_text(encoding="utf-8") if ignore.is_file() else ""
     status = _git("check-ignore", "--quiet", "--", file=file)

@@ -141,6 +141,10 @@ class Admission(Generic[ClaimsT]):
         told = tuple(name for name in needed if name != _NEVER_ASKED_FOR)
         if isinstance(error, InsufficientScope) and error.scope and told:
             error.scope = told  # one challenge for all that the operation needs, not for one dependency
+        return self.build_refusal(scope, error, told)
+
+    def build_refusal(self, scope: Scope, error: ProofkeyError, told: tuple[str, ...] = ()) -> Refusal:
+        """The answer alone."""
         return build_refusal(error, self.challenges, scheme=scheme_of(scope["headers"]), scope=told)
 
     async def _check_proofs(

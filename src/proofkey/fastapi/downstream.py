@@ -7,13 +7,9 @@ from fastapi.openapi.models import SecurityBase as SecurityScheme
 from fastapi.security import SecurityScopes
 from starlette.requests import HTTPConnection
 
-from proofkey.errors import ExchangeFailed, InsufficientUserAuthentication, ProofkeyError
+from proofkey.errors import ProofkeyError
 from proofkey.fastapi.guards import ApiDependency
-from proofkey.fastapi.refusal import Refused, announce
 from proofkey.fastapi.rules import ApiRules
-from proofkey.findings import Finding
-from proofkey.resource_server.challenge import build_refusal
-from proofkey.runtime import events
 from proofkey.runtime.token_exchange import TokenExchange
 from proofkey.transport.bearer import AsyncApiTransport, AsyncBearerClient
 
@@ -68,9 +64,7 @@ class Downstream(ApiDependency):
                 received, audience=self._audience, resource=self._resource, scope=self._scope
             )
         except ProofkeyError as error:
-            announce(connection.scope)
-            events.refused("api.exchange_refused", error, path=connection.url.path[:200])
-            raise Refused(build_refusal(_told(error)), error) from error
+            raise self._api.refuse_exchange(connection, error) from error
         async with self._exchange.downstream(
             self._base_url,
             received,
@@ -80,10 +74,3 @@ class Downstream(ApiDependency):
             transport=self._transport,
         ) as client:
             yield client
-
-
-def _told(error: ProofkeyError) -> ProofkeyError:
-    """RFC 9470 §3, where another sign-in would help."""
-    if isinstance(error, ExchangeFailed) and error.finding is Finding.EXCHANGE_INTERACTION:
-        return InsufficientUserAuthentication(error.finding)
-    return error

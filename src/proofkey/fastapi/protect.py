@@ -17,7 +17,7 @@ from proofkey.fastapi.claims import ClaimsModel, model_of
 from proofkey.fastapi.guards import Optional
 from proofkey.fastapi.openapi import build_scheme, complete_openapi
 from proofkey.fastapi.publishing import bring_nonces, metadata_paths, publish_resource
-from proofkey.fastapi.routes import OpenRoute, list_open_routes, scopes_in
+from proofkey.fastapi.routes import OpenRoute, check_operations, list_open_routes, scopes_in
 from proofkey.fastapi.rules import ApiRules
 from proofkey.fastapi.swagger import add_swagger, documentation_paths
 from proofkey.fastapi.users import LoadUser, UserLoader
@@ -159,7 +159,9 @@ class Protect(ApiRules[ClaimsT], Generic[ClaimsT]):
             name=resource_name,
         )
         always = frozenset[str]() if self.resource is None else metadata_paths(self.resource, public_url)
-        self.middleware = GuardFactory(self._admit_scope, self._answer, self._is_declared, always)
+        self.middleware = GuardFactory(
+            self._admit_scope_now, self._admit_scope, self._answer, self._is_declared, always
+        )
         self._remember = remember_tokens
         self._scopes = dict(scopes or {})
         self._docs_client_id = docs_client_id
@@ -237,7 +239,7 @@ class Protect(ApiRules[ClaimsT], Generic[ClaimsT]):
     async def lifespan(self, app: Starlette) -> AsyncGenerator[None]:
         """For `FastAPI(lifespan=api.lifespan)`: `install`, `publish`, warm keys, background refresh.
 
-        Raises: ConfigurationError when the claims have no model that can be.
+        Raises: ConfigurationError as `install` does, and when the claims have no model that can be.
         """
         if self._admission.claims is not None:
             self._admission.claims.prepare()
@@ -268,16 +270,19 @@ class Protect(ApiRules[ClaimsT], Generic[ClaimsT]):
         new DPoP nonces in answers.
 
         A mounted application, whose lifespan never runs, calls this itself. A second call does nothing.
+        Raises: ConfigurationError for a scope that no token can have, and for a rule that was not made, as
+        `Depends(api.role)`.
         """
         if app in self._installed:
             return
+        check_operations(app, self)
         self._installed.add(app)
         if self._admission.proofs is not None:
             bring_nonces(app)
         if not isinstance(app, FastAPI):
             return
         complete_openapi(app, self)
-        if self._docs_client_id is not None:
+        if self._docs_client_id is not None and app.docs_url is not None and app.openapi_url is not None:
             self.swagger(app, client_id=self._docs_client_id)
 
     def publish(self, app: Starlette) -> None:

@@ -1,5 +1,6 @@
 """A refusal on its way out of FastAPI: raised as an exception, sent as RFC 6750 says."""
 
+from collections.abc import Callable
 from inspect import isawaitable
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from proofkey.errors import ProofkeyError
+from proofkey.errors import ExchangeFailed, ProofkeyError, Unavailable
 from proofkey.findings import Finding
 from proofkey.resource_server.challenge import Refusal
 from proofkey.web.api_guard import POLICY_VIOLATION, can_answer
@@ -38,6 +39,28 @@ def announce(scope: Scope) -> None:
     handlers = scope.get(_HANDLERS)
     if handlers is not None:
         handlers[0].setdefault(Refused, send_refusal)
+
+
+Refuse = Callable[[HTTPConnection, ProofkeyError], Refused]
+_OF_EXCHANGE: Final = (ExchangeFailed, Unavailable)
+
+
+def announce_exchange(scope: Scope, refuse: Refuse) -> None:
+    """Tells that application how a token exchange that failed in a handler is answered: by what `refuse` makes of
+    it, unless the application has a way of its own for such errors."""
+    handlers: tuple[dict[Any, Any], Any] | None = scope.get(_HANDLERS)
+    if handlers is None or ProofkeyError in handlers[0]:
+        return
+    table = handlers[0]
+    announce(scope)
+
+    async def answer(connection: HTTPConnection, error: ProofkeyError) -> Response | None:
+        sent: Any = table[Refused](connection, refuse(connection, error))
+        response: Response | None = await sent if isawaitable(sent) else sent
+        return response
+
+    for kind in _OF_EXCHANGE:
+        table.setdefault(kind, answer)
 
 
 async def send_refusal(connection: HTTPConnection, error: Exception) -> Response | None:

@@ -10,11 +10,15 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Host, Match, Mount, Router
 from starlette.types import Scope
 
+from proofkey.errors import ConfigurationError
 from proofkey.fastapi.guards import ApiDependency
+from proofkey.findings import Finding
+from proofkey.resource_server.authorization import check_scope_name
 from proofkey.web.api_guard import ApiGuard, GuardFactory
 
 EndpointT = TypeVar("EndpointT", bound=Callable[..., Any])
 _MARK: Final = "__proofkey_public__"
+_MAKERS: Final = frozenset({"permission", "require", "role", "roles", "step_up", "users"})
 _NAMES_DOCUMENTATION: Final = ("openapi_url", "docs_url", "redoc_url", "swagger_ui_oauth2_redirect_url")
 Kind = Literal["http", "websocket", "mount", "documentation"]
 
@@ -64,17 +68,39 @@ def list_open_routes(app: object) -> list[OpenRoute]:
     return list(_walk(app, _Place()))
 
 
-def find_operation(scope: Scope) -> RouteContext | None:
-    """The operation that the application in `scope` will run for this request, found by its own routes."""
+def find_operation(scope: Scope, served: object = None) -> RouteContext | None:
+    """The operation that will run for this request, by the routes of `served`, else of the application in `scope`.
+
+    A guard names what stands behind it: in the middle of a mount, the paths of `scope` are no longer those of the
+    application in `scope`.
+    """
     try:
-        return _find(scope.get("app"), {**scope, "fastapi": {}})
+        return _find(scope.get("app") if served is None else served, {**scope, "fastapi": {}})
     except Exception:  # noqa: BLE001 - a route's own way to match may raise anything; then nothing is known of it
         return None
 
 
 def is_marked(operation: RouteContext | None) -> bool:
-    """Whether the operation is marked by `public`."""
-    return operation is not None and getattr(operation.endpoint, _MARK, False) is True
+    """Whether the operation itself is marked by `public`; a class has no mark of the class that it extends."""
+    endpoint: object = None if operation is None else operation.endpoint
+    marks: dict[str, Any] = getattr(getattr(endpoint, "__func__", endpoint), "__dict__", {})
+    return marks.get(_MARK) is True
+
+
+def check_operations(app: Starlette, api: object) -> None:
+    """What would protect nothing, and what no token could satisfy.
+
+    Raises: ConfigurationError for a method of `api` that makes a rule and was not called, as `Depends(api.role)`,
+    and for a scope that is none, or several in one text.
+    """
+    for operation in iter_route_contexts(app.routes):
+        for step in _steps_of(operation):
+            maker: str = getattr(step.call, "__name__", "")
+            if getattr(step.call, "__self__", None) is api and maker in _MAKERS:
+                reason = f"api.{maker} makes a rule and is none: call it"
+                raise ConfigurationError(Finding.CONFIG_VALUE, key=operation.path or "", reason=reason)
+        for scope in scopes_of(operation, api):
+            check_scope_name(scope, f"scopes of {operation.path}")
 
 
 def scopes_of(operation: RouteContext | None, api: object) -> tuple[str, ...]:
@@ -109,6 +135,9 @@ def _find(app: object, scope: Scope) -> RouteContext | None:
         served = _unwrapped(served.app)
     if not isinstance(served, Starlette | Router):
         return None
+    root_path: str = getattr(served, "root_path", "")
+    if root_path:  # as the application itself does when the request comes to it
+        scope = {**scope, "root_path": root_path}
     for context in iter_route_contexts(served.routes):
         match, child = context.matches(scope)
         if match is Match.FULL:
@@ -121,13 +150,18 @@ def _find(app: object, scope: Scope) -> RouteContext | None:
 
 def _dependencies_of(operation: RouteContext | None) -> Iterator[tuple[ApiDependency, tuple[str, ...]]]:
     """Each with the scopes that it is asked with."""
+    for step in _steps_of(operation):
+        if isinstance(step.call, ApiDependency):
+            yield step.call, (*(step.parent_oauth_scopes or ()), *(step.own_oauth_scopes or ()))
+
+
+def _steps_of(operation: RouteContext | None) -> Iterator[Dependant]:
     dependant: Dependant | None = getattr(operation, "dependant", None) if operation is not None else None
     left = [dependant] if dependant is not None else []
     while left:
         step = left.pop(0)
         left[:0] = step.dependencies
-        if isinstance(step.call, ApiDependency):
-            yield step.call, (*(step.parent_oauth_scopes or ()), *(step.own_oauth_scopes or ()))
+        yield step
 
 
 def _walk(app: object, place: _Place) -> Iterator[OpenRoute]:

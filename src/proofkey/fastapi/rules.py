@@ -7,12 +7,13 @@ from fastapi.security import SecurityScopes
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from proofkey.errors import NoCredentials, ProofkeyError
+from proofkey.errors import ExchangeFailed, InsufficientUserAuthentication, NoCredentials, ProofkeyError
 from proofkey.fastapi.admission import Admission, Proven
 from proofkey.fastapi.guards import ApiDependency, Guard, Optional, Users
-from proofkey.fastapi.refusal import Refused, announce, answer_outside
+from proofkey.fastapi.refusal import Refused, announce, announce_exchange, answer_outside
 from proofkey.fastapi.routes import find_operation, is_marked, scopes_of
 from proofkey.fastapi.users import LoadUser, UserLoader
+from proofkey.findings import Finding
 from proofkey.protocol.access_token import AccessToken, ClaimsT
 from proofkey.protocol.text import Secret
 from proofkey.resource_server.authorization import (
@@ -23,6 +24,7 @@ from proofkey.resource_server.authorization import (
     check_scope,
     has_scope,
 )
+from proofkey.runtime import events
 from proofkey.runtime.verifier import Verifier
 
 UserT = TypeVar("UserT")
@@ -197,9 +199,22 @@ class ApiRules(ApiDependency, Generic[ClaimsT]):
     def received_token(self, connection: HTTPConnection) -> Secret:
         """The proven token itself, to exchange it for one for another API (RFC 8693); it is never passed on.
 
+        From now on an `ExchangeFailed` that a handler lets through is answered as `refuse_exchange` says.
         Raises: LookupError when no guard or dependency has proven it.
         """
-        return Secret(self._proven(connection).credentials.token)
+        received = Secret(self._proven(connection).credentials.token)
+        announce_exchange(connection.scope, self.refuse_exchange)
+        return received
+
+    def refuse_exchange(self, connection: HTTPConnection, error: ProofkeyError) -> Refused:
+        """The answer where a received token could not be exchanged: 401 if another sign-in would help (RFC 9470
+        §3), else 503 with Retry-After."""
+        announce(connection.scope)
+        events.refused("api.exchange_refused", error, path=str(connection.scope["path"])[:200])
+        told = error
+        if isinstance(error, ExchangeFailed) and error.finding is Finding.EXCHANGE_INTERACTION:
+            told = InsufficientUserAuthentication(error.finding)
+        return Refused(self._admission.build_refusal(connection.scope, told), error)
 
     @property
     def verifier(self) -> Verifier:
@@ -226,24 +241,36 @@ class ApiRules(ApiDependency, Generic[ClaimsT]):
         error: ProofkeyError,
         scopes: Sequence[str] = (),
         needs: Sequence[Requirement] = (),
+        served: object = None,
     ) -> Refused:
         announce(scope)
         own = (*scopes, *(name for need in needs for name in need.scopes))
-        needed = tuple(dict.fromkeys((*scopes_of(find_operation(scope), self), *own)))
+        needed = tuple(dict.fromkeys((*scopes_of(find_operation(scope, served), self), *own)))
         return Refused(self._admission.refuse(scope, error, needed), error)
 
-    async def _admit_scope(self, scope: Scope) -> None:
+    def _admit_scope_now(self, scope: Scope) -> bool:
         """For the guard around an application."""
-        self._admission.tell(scope, await self._admission.prove(scope))
+        first = self._admission.slot not in scope
+        token = self._admission.prove_now(scope)
+        if token is not None and first:
+            self._admission.tell(scope, token)
+        return token is not None
 
-    def _answer(self, scope: Scope, error: ProofkeyError) -> ASGIApp:
+    async def _admit_scope(self, scope: Scope) -> None:
+        """The same where something has to be waited for."""
+        first = self._admission.slot not in scope
+        token = await self._admission.prove_waiting(scope)
+        if first:
+            self._admission.tell(scope, token)
+
+    def _answer(self, served: ASGIApp, scope: Scope, error: ProofkeyError) -> ASGIApp:
         """For the guard around an application: outside of what handles the application's exceptions."""
-        refused = self._refused(scope, error)
+        refused = self._refused(scope, error, served=served)
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
             await answer_outside(refused, scope, receive, send)
 
         return answer
 
-    def _is_declared(self, scope: Scope) -> bool:
-        return is_marked(find_operation(scope))
+    def _is_declared(self, served: ASGIApp, scope: Scope) -> bool:
+        return is_marked(find_operation(scope, served))

@@ -48,6 +48,6 @@ class UserLoader(Generic[UserT]):
         except Exception as error:
             events.internal_error("api.load_user_failed", error)
             raise Unavailable(Finding.APP_HOOK_FAILED, hook="load_user") from error
-        if user is None:
+        if user is None or user is False:  # False: what `known and known.active` gives of a disabled one
             raise InvalidToken(Finding.APP_USER_NONE, issuer=token.user_key[0], sub=token.user_key[1][:200])
         return cast("UserT", user)

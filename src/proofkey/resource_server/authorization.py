@@ -62,15 +62,20 @@ def build_requirement(
     """A name alone stands for a list of one; `max_age` is in seconds. How a person signed in can only be asked of
     a person, so `max_age` and `acr_values` bring `user` with them.
 
-    Raises: ConfigurationError when a list is empty, which would ask for nothing, or the parts contradict.
+    Raises: ConfigurationError when a list is empty, which would ask for nothing, a scope is none or several in one
+    text, or the parts contradict.
     """
     step_up = max_age is not None or acr_values is not None
     if client and (user or step_up):
         raise ConfigurationError(Finding.CONFIG_VALUE, key="client", reason="a client's token is no user's")
-    if max_age is not None and (isinstance(max_age, bool) or max_age < 0):
+    whole: object = max_age
+    if max_age is not None and (not isinstance(whole, int) or isinstance(whole, bool) or max_age < 0):
         raise ConfigurationError(Finding.CONFIG_VALUE, key="max_age", fix="seconds, 0 or more")
+    wanted = _names("scopes", scopes)
+    for scope in wanted:
+        check_scope_name(scope, "scopes")
     return Requirement(
-        scopes=_names("scopes", scopes),
+        scopes=wanted,
         roles=_names("roles", roles),
         all_roles=_names("all_roles", all_roles),
         permissions=_names("permissions", permissions),
@@ -89,7 +94,7 @@ def build_granting(hierarchy: Mapping[str, Names]) -> Granting:
     """
     includes = {scope: _names(f"scope_hierarchy[{scope!r}]", included) for scope, included in hierarchy.items()}
     for scope in {*includes, *(name for names in includes.values() for name in names)}:
-        _check_scope_name(scope)
+        check_scope_name(scope, "scope_hierarchy")
     granting: dict[str, set[str]] = {}
     for scope in includes:
         for included in _closure(scope, includes):
@@ -248,19 +253,24 @@ def _names(key: str, names: Names | None) -> tuple[str, ...]:
     """Raises: ConfigurationError when there is a list and nothing in it."""
     if names is None:
         return ()
-    found = (names,) if isinstance(names, str) else tuple(dict.fromkeys(names))
-    if not found or not all(name.strip() for name in found):
+    found: tuple[object, ...] = (names,) if isinstance(names, str) else tuple(names)
+    texts = tuple(dict.fromkeys(name for name in found if isinstance(name, str)))
+    if not all(isinstance(name, str) for name in found):
+        raise ConfigurationError(Finding.CONFIG_VALUE, key=key, reason="each name is a text, not a list of them")
+    if not texts or not all(name.strip() for name in texts):
         raise ConfigurationError(Finding.CONFIG_VALUE, key=key, reason="it is empty and would ask for nothing")
-    return found
+    return texts
 
 
-def _check_scope_name(scope: str) -> None:
+def check_scope_name(scope: str, key: str) -> None:
+    """RFC 6749 §3.3: one scope in the text. Raises: ConfigurationError, which names the setting `key`."""
+    reason = "one scope is expected: no space, quote or backslash"
     try:
         parsed = parse_scope(scope)
     except InvalidScope as error:
-        raise ConfigurationError(Finding.CONFIG_VALUE, key="scope_hierarchy", value=scope[:200]) from error
+        raise ConfigurationError(Finding.CONFIG_VALUE, key=key, value=scope[:200], reason=reason) from error
     if len(parsed) != 1:
-        raise ConfigurationError(Finding.CONFIG_VALUE, key="scope_hierarchy", value=scope[:200])
+        raise ConfigurationError(Finding.CONFIG_VALUE, key=key, value=scope[:200], reason=reason)
 
 
 def _closure(scope: str, includes: Mapping[str, tuple[str, ...]]) -> set[str]:

@@ -4,8 +4,9 @@ import re
 from collections.abc import Collection
 from typing import Final, Literal, NamedTuple
 
-from proofkey.errors import InvalidDpopProof, MalformedCredentials, NoCredentials
+from proofkey.errors import InvalidDpopProof, InvalidToken, MalformedCredentials, NoCredentials
 from proofkey.findings import Finding
+from proofkey.protocol.jws import MAX_TOKEN
 
 _TOKEN_CHARACTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
 _SCHEME_CHARACTERS: Final = (
@@ -14,6 +15,9 @@ _SCHEME_CHARACTERS: Final = (
 _TOKEN_PARAMETER: Final = re.compile(  # parsing the pairs would take 100 ms for 64 kB of a stranger's
     b"(?:^|&)" + b"".join(b"(?:%c|(?i:%%%02x))" % (octet, octet) for octet in b"access_token") + rb"(?:[=&]|\Z)"
 )
+_SCHEME: Final = 32
+_LONGEST: Final = MAX_TOKEN + _SCHEME
+"""Octets of the scheme and of the header that are looked at; junk beyond that costs nothing."""
 _KNOWN_SCHEMES: Final = frozenset({b"basic", b"digest", b"dpop", b"negotiate"})
 
 Scheme = Literal["Bearer", "DPoP"]
@@ -43,7 +47,8 @@ def read_credentials(headers: Headers, query: bytes = b"", *, dpop: bool = False
     A DPoP header beside a bearer token says nothing and is not looked at.
 
     Raises: NoCredentials when there is no access token, MalformedCredentials when there is more than one
-    credential or the header has another form, InvalidDpopProof when there are several DPoP headers.
+    credential or the header has another form, InvalidDpopProof when there are several DPoP headers, InvalidToken
+    when the header is longer than any token.
     """
     header: bytes | None = None
     for name, value in headers:
@@ -53,7 +58,9 @@ def read_credentials(headers: Headers, query: bytes = b"", *, dpop: bool = False
             header = value
     in_query = bool(query) and _has_token(query)
     if header is None:
-        raise NoCredentials(Finding.CREDENTIALS_NONE, **({"where": "query"} if in_query else {}))
+        raise _nothing(in_query)
+    if len(header) > _LONGEST:
+        raise _too_long(header, dpop)
     scheme, _, token = header.partition(b" ")
     known = scheme.lower()
     if known != b"bearer" and not (dpop and known == b"dpop"):
@@ -69,7 +76,7 @@ def read_credentials(headers: Headers, query: bytes = b"", *, dpop: bool = False
 
 def scheme_of(headers: Headers) -> Scheme:
     """The scheme that a refusal of this request is told under: DPoP when no other was used."""
-    used = {value.partition(b" ")[0].lower() for name, value in headers if name == b"authorization"}
+    used = {value[:_SCHEME].partition(b" ")[0].lower() for name, value in headers if name == b"authorization"}
     return "DPoP" if used == {b"dpop"} else "Bearer"
 
 
@@ -94,6 +101,17 @@ def _read_proof(headers: Headers) -> str | None:
                 raise InvalidDpopProof(Finding.DPOP_PROOF_REPEATED)
             found = value
     return None if found is None else found.decode("latin-1")
+
+
+def _nothing(in_query: bool) -> NoCredentials:
+    return NoCredentials(Finding.CREDENTIALS_NONE, **({"where": "query"} if in_query else {}))
+
+
+def _too_long(header: bytes, dpop: bool) -> InvalidToken | NoCredentials | MalformedCredentials:
+    scheme = header[:_SCHEME].partition(b" ")[0]
+    if scheme.lower() == b"bearer" or (dpop and scheme.lower() == b"dpop"):
+        return InvalidToken(Finding.TOKEN_TOO_LARGE, length=str(len(header)))
+    return _other_scheme(scheme)
 
 
 def _other_scheme(scheme: bytes) -> NoCredentials | MalformedCredentials:

@@ -123,7 +123,7 @@ def auth0_rfc9068_client(asked: Asked) -> Claims:
 
 
 def entra(asked: Asked) -> Claims:
-    """v2: the audience is the API's application id."""
+    """v2: the audience is the API's application id. A person's token always has a scope."""
     tenant = _tenant(asked.issuer)
     claims = _base(asked) | {
         "iss": f"https://{urlsplit(asked.issuer).hostname}/{tenant}/v2.0",
@@ -136,11 +136,13 @@ def entra(asked: Asked) -> Claims:
         "oid": guid(f"user {asked.sub}"),
         "preferred_username": "ann@acme.test",
         "rh": "0.AXEA.",
-        "scp": format_scope(scope for scope in asked.scope if scope != "openid"),
+        "scp": format_scope(scope for scope in asked.scope if scope != "openid") or "access_as_user",
         "tid": tenant,
         "uti": asked.jti,
         "ver": "2.0",
     }
+    if asked.auth_time is not None:  # an optional claim of the API's registration
+        claims["auth_time"] = int(asked.auth_time)
     return claims | ({"roles": list(asked.roles)} if asked.roles else {})
 
 

@@ -21,18 +21,21 @@ from proofkey.findings import Finding
 POLICY_VIOLATION = 1008
 """RFC 6455 §7.4.1."""
 
+AdmitNow = Callable[[Scope], bool]
+"""Proves the request's token if that needs no waiting; False when it does. Raises: ProofkeyError."""
 Admit = Callable[[Scope], Awaitable[object]]
 """Proves the request's token. Raises: ProofkeyError, HTTPException."""
-Answer = Callable[[Scope, ProofkeyError], ASGIApp]
-"""The refusal as an ASGI application; tells of it."""
-IsDeclared = Callable[[Scope], bool]
-"""Whether the operation that would take this request is marked as public."""
+Answer = Callable[[ASGIApp, Scope, ProofkeyError], ASGIApp]
+"""The refusal as an ASGI application; tells of it. The first argument is what stands behind the guard."""
+IsDeclared = Callable[[ASGIApp, Scope], bool]
+"""Whether the operation that would take this request, of what stands behind the guard, is marked as public."""
 
 
 @dataclass(frozen=True, slots=True)
 class GuardFactory:
     """Makes guards; what an API gives to `app.add_middleware`."""
 
+    admit_now: AdmitNow
     admit: Admit
     answer: Answer
     is_declared: IsDeclared
@@ -56,14 +59,17 @@ class GuardFactory:
 
 
 class ApiGuard:
-    """Lets a request through when its token is proven, its path is public, or its operation is marked so."""
+    """Lets a request through when its token is proven, its path is public, or its operation is marked so.
+
+    Marks are found behind middleware that keeps what it wraps as its `app`; behind another they count for nothing.
+    """
 
     def __init__(self, app: ASGIApp, rules: GuardFactory, public: frozenset[str]) -> None:
         """`public` are whole paths as the routes of `app` spell them, without the server's root path."""
         self.app = app
         self.public = public
         self._rules = rules
-        self._admit = rules.admit
+        self._admit_now = rules.admit_now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -72,9 +78,10 @@ class ApiGuard:
             return
         if route_path(scope) not in self.public:
             try:
-                await self._admit(scope)
+                if not self._admit_now(scope):
+                    await self._rules.admit(scope)
             except (ProofkeyError, HTTPException) as error:
-                if not self._rules.is_declared(scope):
+                if not self._rules.is_declared(self.app, scope):
                     await self._refuse(error, scope, receive, send)
                     return
         await self.app(scope, receive, send)
@@ -83,7 +90,7 @@ class ApiGuard:
         self, error: ProofkeyError | HTTPException, scope: Scope, receive: Receive, send: Send
     ) -> None:
         if isinstance(error, ProofkeyError):
-            await self._rules.answer(scope, error)(scope, receive, send)
+            await self._rules.answer(self.app, scope, error)(scope, receive, send)
         elif can_answer(scope):  # the application's own hook wants that answer
             response = JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)
             await response(scope, receive, send)

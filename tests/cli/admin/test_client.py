@@ -43,6 +43,18 @@ async def test_a_client_is_added_and_its_secret_is_shown_once(
     assert "client_secret" not in proofkey("client", "list", "--json").document[0]
 
 
+@pytest.mark.spec("OC-15.1-a", "OC-8.1-a")
+async def test_a_client_brings_the_keys_that_it_needs(store: SqliteServerStore, proofkey: Proofkey) -> None:
+    words = ("--id-token-alg", "Ed25519", "--userinfo-alg", "EdDSA", "--pairwise")
+    done = proofkey("client", "add", "web", "--redirect-uri", "https://rp.test/cb", *words, "--json")
+    assert done.document["subject_type"] == "pairwise"
+    client = await store.find_client(ClientId("web"))
+    assert client
+    found = (client.id_token_signed_response_alg, client.userinfo_signed_response_alg, client.subject_type)
+    assert found == ("Ed25519", "EdDSA", "pairwise")
+    assert {key.algorithm for key in await store.list_signing_keys()} >= {"Ed25519", "EdDSA"}
+
+
 async def test_the_printed_configuration_is_one_that_settings_take(
     store: SqliteServerStore, proofkey: Proofkey, tmp_path: Path
 ) -> None:

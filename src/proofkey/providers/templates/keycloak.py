@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from proofkey.errors import ConfigurationError
+from proofkey.findings import Finding
 from proofkey.protocol.text import Secret
 from proofkey.providers.registration import Client, Registration, slug_of
 from proofkey.providers.templates.template import (
@@ -35,9 +37,15 @@ class LocalRealm:
 
 
 def build_keycloak(registration: Registration, local: LocalRealm | None = None) -> Template:
-    """`realm.json` and `compose.yaml`. Without `local` Keycloak makes the client secrets, and there is nobody."""
+    """`realm.json` and `compose.yaml`. Without `local` Keycloak makes the client secrets, and there is nobody.
+
+    Raises: ConfigurationError when a text would stand for an environment variable of Keycloak's.
+    """
     base, realm = place_of(registration)
     text = json_text(build_realm(registration, realm, local))
+    if "${" in text:
+        reason = "Keycloak puts the value of an environment variable in the place of ${…}"
+        raise ConfigurationError(Finding.CONFIG_VALUE, key="registration", reason=reason)
     notes = [
         f"Issuer: {base}/realms/{realm}. Start it with `docker compose up`, or put realm.json into Keycloak's"
         " data/import and run `bin/kc.sh start-dev --import-realm`. An existing realm is left as it is.",
@@ -324,7 +332,7 @@ def _compose(base: str) -> str:
         "image": f"${{KEYCLOAK_IMAGE:-keycloak/keycloak:{VERSION}}}",
         "command": ["start-dev", "--import-realm"],
         "environment": {
-            "KC_HOSTNAME": base,
+            "KC_HOSTNAME": base.replace("$", "$$"),  # $ is Compose's own
             "KC_HOSTNAME_BACKCHANNEL_DYNAMIC": "true",
             "KC_HTTP_PORT": str(port),
             "KC_HEALTH_ENABLED": "true",

@@ -13,8 +13,18 @@ from proofkey.providers.templates.template import (
 )
 
 _SERVER: Final = "api"
-_EVERYONE: Final = "${data.okta_group.everyone.id}"
-_REFERENCES: Final = ("${okta_", "${data.okta_")
+
+
+class _Reference(str):
+    """The value of another resource; every other text is taken as it is written."""
+
+    __slots__ = ()
+
+    def __new__(cls, address: str) -> "_Reference":
+        return super().__new__(cls, f"${{{address}}}")
+
+
+_EVERYONE: Final = _Reference("data.okta_group.everyone.id")
 
 
 def build_okta(registration: Registration) -> Template:
@@ -66,7 +76,7 @@ def _app(client: Client) -> dict[str, Any]:
 
 
 def _server(api: Api, registration: Registration) -> dict[str, Any]:
-    server = f"${{okta_auth_server.{_SERVER}.id}}"
+    server = _Reference(f"okta_auth_server.{_SERVER}.id")
     resources: dict[str, Any] = {
         "okta_auth_server": {
             _SERVER: {"name": api.name, "audiences": [api.audience], "issuer_mode": "ORG_URL", "status": "ACTIVE"}
@@ -81,7 +91,7 @@ def _server(api: Api, registration: Registration) -> dict[str, Any]:
                 "name": client.name,
                 "description": f"Who may get tokens for {api.name}",
                 "priority": number,
-                "client_whitelist": [f"${{okta_app_oauth.{_key(client)}.client_id}}"],
+                "client_whitelist": [_Reference(f"okta_app_oauth.{_key(client)}.client_id")],
             }
             for number, client in enumerate(registration.clients, 1)
         },
@@ -98,12 +108,12 @@ def _server(api: Api, registration: Registration) -> dict[str, Any]:
 
 
 def _literal(value: object) -> object:
-    """Names and URLs as they are: only our own references are Terraform's templates."""
+    """Names and URLs as they are: only references are Terraform's templates."""
     if isinstance(value, dict):
         return {name: _literal(one) for name, one in cast("dict[str, object]", value).items()}
     if isinstance(value, list):
         return [_literal(one) for one in cast("list[object]", value)]
-    if isinstance(value, str) and not value.startswith(_REFERENCES):
+    if isinstance(value, str) and not isinstance(value, _Reference):
         return value.replace("${", "$${").replace("%{", "%%{")
     return value
 
@@ -113,7 +123,7 @@ def _rule(client: Client, registration: Registration, server: str) -> dict[str, 
     grants = [grant for grant in sorted(client.registration.grant_types) if grant != "refresh_token"]
     return {
         "auth_server_id": server,
-        "policy_id": f"${{okta_auth_server_policy.{key}.id}}",
+        "policy_id": _Reference(f"okta_auth_server_policy.{key}.id"),
         "name": "Default",
         "priority": 1,
         "grant_type_whitelist": grants,
@@ -147,10 +157,10 @@ def _escaped(text: str) -> str:
 def _outputs(registration: Registration) -> dict[str, Any]:
     outputs: dict[str, Any] = {}
     if registration.api is not None:
-        outputs["issuer"] = {"value": f"${{okta_auth_server.{_SERVER}.issuer}}"}
+        outputs["issuer"] = {"value": _Reference(f"okta_auth_server.{_SERVER}.issuer")}
     for client in registration.clients:
-        outputs[f"{_key(client)}_client_id"] = {"value": f"${{okta_app_oauth.{_key(client)}.client_id}}"}
-        secret = f"${{okta_app_oauth.{_key(client)}.client_secret}}"
+        outputs[f"{_key(client)}_client_id"] = {"value": _Reference(f"okta_app_oauth.{_key(client)}.client_id")}
+        secret = _Reference(f"okta_app_oauth.{_key(client)}.client_secret")
         outputs[f"{_key(client)}_client_secret"] = {"value": secret, "sensitive": True}
     return outputs
 
