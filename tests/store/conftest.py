@@ -4,19 +4,40 @@ import shutil
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg.sql import SQL
 
 from proofkey.authorization_server.stores import ServerStore
 from proofkey.client.stores import SessionStore
 from proofkey.store.memory import MemoryServerStore, MemorySessionStore
 from proofkey.store.sealed import Sealer
 from proofkey.store.sql import SqliteServerStore, SqliteSessionStore
+from proofkey.store.sql.postgresql_server import PostgresqlServerStore, PostgresqlSessionStore
+from proofkey.store.sql.schema import METADATA
 from proofkey.store.sql.upgrade import prepare
+from proofkey.store.sql.upgrade_postgresql import prepare_postgresql
 from proofkey.testing.postgresql_server import PostgresqlServer, running_postgresql
 from proofkey.testing.redis_server import RedisServer, running_redis
 from proofkey.testing.stores import START, a_client, a_sign_in, a_user, an_event
 
-STORES = ["memory", "sqlite"]
+STORES = ["memory", "sqlite", "postgresql"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """PostgreSQL's driver knows asyncio alone."""
+    here = Path(__file__).parent
+    items[:] = [
+        item for item in items if here not in item.path.parents or not {"trio", "postgresql"} <= _params(item)
+    ]
+
+
+def _params(item: pytest.Item) -> set[object]:
+    return (
+        {value for value in item.callspec.params.values() if isinstance(value, str)}
+        if hasattr(item, "callspec")
+        else set()
+    )
 
 
 @pytest.fixture(scope="session")
@@ -35,16 +56,27 @@ def file(empty_file: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(params=STORES)
 async def server_store(request: pytest.FixtureRequest, file: Path) -> AsyncGenerator[ServerStore]:
-    store: ServerStore = MemoryServerStore() if request.param == "memory" else SqliteServerStore.open(file)
+    store: ServerStore
+    if request.param == "memory":
+        store = MemoryServerStore()
+    elif request.param == "sqlite":
+        store = SqliteServerStore.open(file)
+    else:
+        store = PostgresqlServerStore.open(request.getfixturevalue("postgresql_url"))
     yield store
     await store.aclose()
 
 
 @pytest.fixture(params=STORES)
 async def session_store(request: pytest.FixtureRequest, file: Path) -> AsyncGenerator[SessionStore]:
-    store: SessionStore = (
-        MemorySessionStore() if request.param == "memory" else SqliteSessionStore.open(file, Sealer(b"k" * 32))
-    )
+    store: SessionStore
+    sealer = Sealer(b"k" * 32)
+    if request.param == "memory":
+        store = MemorySessionStore()
+    elif request.param == "sqlite":
+        store = SqliteSessionStore.open(file, sealer)
+    else:
+        store = PostgresqlSessionStore.open(request.getfixturevalue("postgresql_url"), sealer)
     yield store
     await store.aclose()
 
@@ -63,6 +95,24 @@ def postgresql_server() -> Generator[PostgresqlServer]:
     """One for all tests of a worker."""
     with running_postgresql() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql_server: PostgresqlServer) -> str:
+    """The URL of a database with the schema; its rows are the test's before."""
+    postgresql_server.sql("CREATE DATABASE stores")
+    url = postgresql_server.url.removesuffix("/postgres") + "/stores"
+    prepare_postgresql(url)
+    return url
+
+
+@pytest.fixture
+def postgresql_url(migrated_postgresql: str) -> str:
+    """A database with the schema and no rows."""
+    with psycopg.connect(migrated_postgresql, autocommit=True) as connection:
+        tables = ", ".join(table for table in METADATA.tables)
+        connection.execute(SQL("TRUNCATE {}").format(SQL(tables)))
+    return migrated_postgresql
 
 
 @pytest.fixture(scope="session")

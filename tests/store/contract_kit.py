@@ -3,6 +3,8 @@
 from proofkey.authorization_server.records import Consent, SigningKeyRecord, Standing
 from proofkey.authorization_server.stores import ServerStore
 from proofkey.protocol.text import ClientId, Instant, Subject
+from proofkey.store.sql import SqliteServerStore
+from proofkey.store.sql.database import Database
 from proofkey.testing.stores import START, an_authorization, an_event
 
 ANN = Subject("sub-of-ann")
@@ -35,3 +37,10 @@ def a_key(kid: str = "key-1", created_at: Instant = START) -> SigningKeyRecord:
         created_at=created_at,
         active_from=START,
     )
+
+
+def database_of(store: SqliteServerStore) -> Database:
+    """What is under the store."""
+    database = store._database
+    assert isinstance(database, Database)
+    return database

@@ -56,7 +56,7 @@ def test_paths_are_relative_to_the_configuration(url: str, path: str) -> None:
 @pytest.mark.parametrize(
     ("url", "finding"),
     [
-        ("postgresql://db/op", Finding.CONFIG_NOT_BUILT),
+        ("postgresql://ann:secret@127.0.0.1:1/op", Finding.STORE_UNAVAILABLE),
         ("redis://db", Finding.CONFIG_NOT_BUILT),
         ("sqlite:///", Finding.CONFIG_VALUE),
         ("sqlite:///:memory:", Finding.CONFIG_VALUE),
@@ -71,6 +71,7 @@ def test_another_url_is_refused(url: str, finding: Finding) -> None:
     with pytest.raises(ConfigurationError) as raised:
         open_server_store(url)
     assert raised.value.finding is finding
+    assert "secret" not in str(raised.value)
 
 
 SECOND = """

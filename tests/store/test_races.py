@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from proofkey.authorization_server.stores import ServerStore
+from proofkey.client.stores import SessionStore
 from proofkey.protocol.text import Instant
 from proofkey.store.sealed import Sealer
 from proofkey.store.sql import SqliteServerStore, SqliteSessionStore
@@ -40,8 +42,7 @@ SESSION_RACES = [
 ]
 
 
-async def fill_server(file: Path) -> None:
-    store = SqliteServerStore.open(file)
+async def fill_server(store: ServerStore) -> None:
     await store.put_client(a_client(), START)
     await store.put_user(a_user(), START)
     await store.insert_sign_in(a_sign_in(), an_event())
@@ -51,8 +52,7 @@ async def fill_server(file: Path) -> None:
     await store.aclose()
 
 
-async def fill_sessions(file: Path) -> None:
-    store = SqliteSessionStore.open(file, Sealer(KEY))
+async def fill_sessions(store: SessionStore) -> None:
     await store.insert_session(a_session())
     await store.insert_pending(a_pending_login())
     await store.aclose()
@@ -61,14 +61,14 @@ async def fill_sessions(file: Path) -> None:
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.spec("6749-4.1.2-a", "X-rot-a", "threats §2 row 12")
 async def test_of_fifty_in_two_processes_one_wins_at_the_server(file: Path, anyio_backend: str) -> None:
-    await fill_server(file)
+    await fill_server(SqliteServerStore.open(file))
     first_keys = Attempt("insert_first_signing_keys", ([a_key("a"), a_key("b")], an_event()))
     assert count_winners(OpenServer(file), [*SERVER_RACES, first_keys]) == [1, 1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_server_store_that_checks_then_sets_has_many_winners(file: Path, anyio_backend: str) -> None:
-    await fill_server(file)
+    await fill_server(SqliteServerStore.open(file))
     counts = count_winners(OpenServer(file, CheckThenSetServerStore), SERVER_RACES)
     assert all(count > 1 for count in counts), counts
 
@@ -76,12 +76,12 @@ async def test_a_server_store_that_checks_then_sets_has_many_winners(file: Path,
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.spec("9700-4.7.1-a")
 async def test_of_fifty_in_two_processes_one_wins_at_a_client(file: Path, anyio_backend: str) -> None:
-    await fill_sessions(file)
+    await fill_sessions(SqliteSessionStore.open(file, Sealer(KEY)))
     assert count_winners(OpenSessions(file, KEY), SESSION_RACES) == [1, 1, 1]
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_session_store_that_checks_then_sets_has_many_winners(file: Path, anyio_backend: str) -> None:
-    await fill_sessions(file)
+    await fill_sessions(SqliteSessionStore.open(file, Sealer(KEY)))
     counts = count_winners(OpenSessions(file, KEY, CheckThenSetSessionStore), SESSION_RACES)
     assert all(count > 1 for count in counts), counts

@@ -6,7 +6,7 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from proofkey.authorization_server.records import Standing
+from proofkey.authorization_server.records import Sender, Standing
 from proofkey.authorization_server.stores import ServerStore
 from proofkey.errors import ServerError
 from proofkey.findings import Finding
@@ -104,6 +104,34 @@ async def test_rotation_moves_one_generation_on(store: ServerStore) -> None:
     for generation in (0, 1, 3):
         assert not await store.rotate("grant-1", generation, LATER, idle, kept, an_event())
     assert not await store.rotate("nothing", 1, LATER, idle, kept, an_event())
+
+
+@pytest.mark.spec("9449-5-a", "9449-10-a")
+async def test_the_first_sender_is_kept(store: ServerStore) -> None:
+    first, second = Sender("j" * 43), Sender("k" * 43, "x" * 43)
+    await grant(store)
+    assert await store.use_code("grant-1", LATER, an_event(), first)
+    bound = (await standing(store)).authorization
+    assert (bound.dpop_jkt, bound.x5t_s256) == (first.jkt, None)
+    assert await store.rotate("grant-1", 1, LATER, DAYS, DAYS, an_event(), second)
+    assert await store.prolong("grant-1", 2, LATER, DAYS, DAYS, an_event(), Sender("l" * 43, "y" * 43))
+    bound = (await standing(store)).authorization
+    assert (bound.dpop_jkt, bound.x5t_s256) == (first.jkt, second.x5t_s256)
+
+
+@pytest.mark.spec("F2-5.3.2.1-9")
+async def test_a_family_is_prolonged_in_its_generation_as_often_as_asked(store: ServerStore) -> None:
+    await grant(store, generation=1, code_used_at=START)
+    idle, kept = Instant(START + 500), Instant(START + 900)
+    for _ in range(2):
+        assert await store.prolong("grant-1", 1, LATER, idle, kept, an_event())
+    assert (await standing(store)).authorization == an_authorization(
+        generation=1, code_used_at=START, refresh_idle_expires_at=idle, expires_at=kept
+    )
+    for generation in (0, 2):
+        assert not await store.prolong("grant-1", generation, LATER, idle, kept, an_event())
+    assert await store.revoke("grant-1", LATER, an_event())
+    assert not await store.prolong("grant-1", 1, LATER, idle, kept, an_event())
 
 
 @pytest.mark.spec("9700-2.2.2-a")

@@ -20,6 +20,7 @@ from proofkey.testing.stores import (
     a_client,
     an_interaction,
 )
+from tests.store.contract_kit import database_of
 
 WEB = ClientId("web")
 KEY = b"k" * 32
@@ -173,7 +174,7 @@ async def test_a_file_that_stays_locked_is_unavailable(file: Path, monkeypatch: 
 async def test_a_full_disk_is_unavailable_reads_go_on_and_space_heals_it(file: Path) -> None:
     store = SqliteServerStore.open(file)
     await store.put_client(a_client(), START)
-    connection = store._database._connection
+    connection = database_of(store)._connection
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages}")
 
@@ -197,6 +198,7 @@ from pathlib import Path
 from proofkey.errors import Unavailable
 from proofkey.store.sql import SqliteServerStore
 from proofkey.testing.stores import an_interaction
+from tests.store.contract_kit import database_of
 
 async def main():
     store = SqliteServerStore.open(Path(sys.argv[1]))

@@ -2,11 +2,29 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from proofkey.protocol.messages import AuthorizationRequest
 from proofkey.protocol.registration import ClientRegistration
 from proofkey.protocol.text import EPOCH, ClientId, Instant, Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """What the sender of a request has proven to hold, so that its tokens can be bound to it (RFC 7800 §3.1)."""
+
+    jkt: str | None = None
+    """The thumbprint of its DPoP key (RFC 9449 §6.1)."""
+    x5t_s256: str | None = None
+    """The thumbprint of its certificate (RFC 8705 §3.1)."""
+
+    @property
+    def is_bound(self) -> bool:
+        return self.jkt is not None or self.x5t_s256 is not None
+
+
+NOBODY: Final = Sender()
+"""Nothing was proven: plain bearer tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +88,8 @@ class Interaction:
     shown: str | None = None
     """Digest of what the consent page says: only that can be allowed."""
     used_at: Instant | None = None
+    pushed_digest: str | None = None
+    """Of the request_uri by which the request came; it is used up when this interaction ends (RFC 9126 §4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +120,51 @@ class Authorization:
     expires_at: Instant = EPOCH
     """When the row may be purged: after every token of it is dead."""
     revoked_at: Instant | None = None
+    dpop_jkt: str | None = None
+    """The key that code, refresh token and access tokens are bound to (RFC 9449 §5, §10)."""
+    x5t_s256: str | None = None
+    """The certificate that they are bound to (RFC 8705 §3)."""
+    acr: str | None = None
+    details: str | None = None
+    """JSON object: `claims` as requested (OIDC Core §5.5), `authorization_details` as granted (RFC 9396)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushedRequest:
+    """RFC 9126 §2: a request that waits for its browser, checked when it came. `digest` is of the request_uri's
+    random part.
+
+    Single use: `use_pushed_request` is won once, when the authorization ends (§4).
+    """
+
+    digest: str = field(repr=False)
+    client_id: ClientId
+    request: AuthorizationRequest
+    dpop_jkt: str | None = None
+    """The key of the proof that came with the request (RFC 9449 §10.1)."""
+    hint_sub: Subject | None = None
+    """Whom the request's id_token_hint names; the token itself is not kept."""
+    created_at: Instant
+    """Its request_uri begins an authorization for as long after this as the policy says."""
+    expires_at: Instant
+    """When the row may be purged: after the last page that it began is over."""
+    used_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpaqueToken:
+    """An access token whose claims stand here. `digest` is of the token; of the `jti` where a JWT was revoked
+    alone, which leaves a row without claims."""
+
+    digest: str = field(repr=False)
+    authorization_id: str | None
+    """None for a client's own token."""
+    client_id: ClientId
+    sub: Subject | None
+    claims: Mapping[str, Any] = field(repr=False)
+    created_at: Instant
+    expires_at: Instant
+    revoked_at: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +176,20 @@ class Standing:
     user: User | None
     sign_in: SignIn | None
     consent: Consent | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenStanding:
+    """An access token with all that the decision function looks at."""
+
+    holder: ClientRegistration | None
+    """The client that it was issued to."""
+    authorization_id: str | None
+    """Of the authorization that it came of; None for a client's own token."""
+    grant: Standing | None
+    """That authorization, while its row is there."""
+    row: OpaqueToken | None = None
+    """None for a JWT that was not revoked by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

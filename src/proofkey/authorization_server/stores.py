@@ -4,14 +4,19 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from proofkey.authorization_server.records import (
+    NOBODY,
     AuditEvent,
     Authorization,
     Consent,
     Interaction,
+    OpaqueToken,
+    PushedRequest,
+    Sender,
     SignIn,
     SigningKeyRecord,
     SignInStanding,
     Standing,
+    TokenStanding,
     User,
 )
 from proofkey.protocol.registration import ClientRegistration
@@ -119,6 +124,16 @@ class Interactions(Protocol):
         ...
 
 
+class PushedRequests(Protocol):
+    async def insert_pushed_request(self, pushed: PushedRequest) -> None: ...
+
+    async def find_pushed_request(self, digest: str) -> PushedRequest | None: ...
+
+    async def use_pushed_request(self, digest: str, now: Instant) -> bool:
+        """True for exactly one caller, however many ask at once."""
+        ...
+
+
 class Authorizations(Protocol):
     async def insert_authorization(self, authorization: Authorization, event: AuditEvent) -> None: ...
 
@@ -126,8 +141,9 @@ class Authorizations(Protocol):
 
     async def find_authorization(self, id_: str) -> Standing | None: ...
 
-    async def use_code(self, id_: str, now: Instant, event: AuditEvent) -> bool:
-        """True for exactly one caller: sets code_used_at and generation 1 where unused and not revoked."""
+    async def use_code(self, id_: str, now: Instant, event: AuditEvent, sender: Sender = NOBODY) -> bool:
+        """True for exactly one caller: sets code_used_at and generation 1 where unused and not revoked, and binds
+        the row to the sender where it was not bound before."""
         ...
 
     async def rotate(
@@ -138,12 +154,39 @@ class Authorizations(Protocol):
         idle_expires_at: Instant,
         expires_at: Instant,
         event: AuditEvent,
+        sender: Sender = NOBODY,
     ) -> bool:
-        """True for exactly one caller: generation → generation+1 where it is current and not revoked."""
+        """True for exactly one caller: generation → generation+1 where it is current and not revoked; binds the
+        row to the sender where it was not bound before."""
+        ...
+
+    async def prolong(
+        self,
+        id_: str,
+        generation: int,
+        now: Instant,
+        idle_expires_at: Instant,
+        expires_at: Instant,
+        event: AuditEvent,
+        sender: Sender = NOBODY,
+    ) -> bool:
+        """As `rotate`, but the generation stays: True for every caller while it is current and not revoked."""
         ...
 
     async def revoke(self, id_: str, now: Instant, event: AuditEvent) -> bool:
         """True when it was live."""
+        ...
+
+
+class OpaqueTokens(Protocol):
+    async def insert_opaque_token(self, token: OpaqueToken) -> None: ...
+
+    async def find_opaque_token(self, digest: str) -> TokenStanding | None:
+        """With its `row`, read in one statement."""
+        ...
+
+    async def revoke_opaque_token(self, token: OpaqueToken, now: Instant, event: AuditEvent) -> bool:
+        """True for one caller. A token that has no row (a JWT) gets one that says that it is revoked."""
         ...
 
 
@@ -179,6 +222,17 @@ class Upkeep(Protocol):
 
 
 class ServerStore(
-    Clients, Users, SignIns, Consents, Interactions, Authorizations, SigningKeys, Throttles, Upkeep, Protocol
+    Clients,
+    Users,
+    SignIns,
+    Consents,
+    Interactions,
+    PushedRequests,
+    Authorizations,
+    OpaqueTokens,
+    SigningKeys,
+    Throttles,
+    Upkeep,
+    Protocol,
 ):
     """Everything that the authorization server asks for."""

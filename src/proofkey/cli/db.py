@@ -3,8 +3,8 @@
 from proofkey.cli.output import Json, new_app, print_data, print_json, say
 from proofkey.cli.store_access import Config
 from proofkey.runtime.settings import Settings
-from proofkey.store.open import MEMORY, sqlite_path
-from proofkey.store.sql.upgrade import HEAD, prepare
+from proofkey.store.open import MEMORY, prepare_store
+from proofkey.store.sql.upgrade import HEAD
 
 app = new_app(help="Bring the configured databases to this version.")
 
@@ -37,5 +37,5 @@ def configured_stores(settings: Settings) -> list[str]:
 
 
 def _upgrade(url: str) -> dict[str, str | None]:
-    path = sqlite_path(url)
-    return {"path": str(path), "before": prepare(path), "after": HEAD}
+    place, before = prepare_store(url)
+    return {"path": place, "before": before, "after": HEAD}

@@ -12,9 +12,8 @@ from proofkey.runtime.clock import system_clock
 from proofkey.runtime.entropy import system_bytes
 from proofkey.runtime.portal import Portal
 from proofkey.runtime.settings import Settings
-from proofkey.store.open import MEMORY, sqlite_path
+from proofkey.store.open import MEMORY, open_server_store, open_session_store
 from proofkey.store.sealed import Sealer
-from proofkey.store.sql import SqliteServerStore, SqliteSessionStore
 
 app = new_app()
 
@@ -29,7 +28,7 @@ def purge(config: Config = None, json: Json = False) -> None:
     The server does the same from time to time.
     """
     urls = [url for url in configured_stores(Settings.load(config)) if url != MEMORY]
-    count = sum(Portal.own().call(_purge_file, url) for url in urls)
+    count = sum(Portal.own().call(_purge_store, url) for url in urls)
     if json:
         print_json({"purged": count})
         return
@@ -38,11 +37,11 @@ def purge(config: Config = None, json: Json = False) -> None:
         say("No database is configured: memory stores clean up by themselves.")
 
 
-async def _purge_file(url: str) -> int:
-    """Both kinds of tables: one file may hold both."""
-    path, now = sqlite_path(url), system_clock().now()
-    server = SqliteServerStore.open(path)
-    sessions = SqliteSessionStore.open(path, Sealer(system_bytes(32)))  # nothing is unsealed here
+async def _purge_store(url: str) -> int:
+    """Both kinds of tables: one database may hold both."""
+    now = system_clock().now()
+    server = open_server_store(url)
+    sessions = open_session_store(url, Sealer(system_bytes(32)))  # nothing is unsealed here
     try:
         gone = await _until_none(server.purge, now, 0)
         return await _until_none(sessions.purge_sessions, now, gone)

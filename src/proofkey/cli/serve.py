@@ -16,6 +16,7 @@ from proofkey.protocol.uri import is_loopback_host, is_loopback_http
 from proofkey.runtime.clock import check_clock_file
 from proofkey.runtime.events import configure_logging, emit, internal_error
 from proofkey.runtime.settings import ServerSettings, Settings
+from proofkey.store.address import shown_store
 from proofkey.web.endpoints import Core
 from proofkey.web.server import Server
 from proofkey.web.uvicorn_run import DrainingServer, Listener, bind, run_async
@@ -150,7 +151,7 @@ class Announcement:
             f"{paint('Identity provider', 'bold', sys.stderr)}  {self._server.issuer}",
             f"{'Listening on':<17}  {self._listener.url}",
             f"{'Discovery':<17}  {self._server.issuer}/.well-known/openid-configuration",
-            f"{'Store':<17}  {self._settings.store}",
+            f"{'Store':<17}  {shown_store(self._settings.store)}",
             *(["", *self._hints] if self._hints else []),
         ]
 

@@ -1,9 +1,11 @@
-"""From a store's URL to the store: `memory:`, `sqlite:///path`, and for what must be used once a server's URL."""
+"""From a store's URL to the store: `memory:`, `sqlite:///path`, `postgresql://…`; Redis for what is used once."""
 
+import contextlib
 import fcntl
 import os
 import tempfile
 import threading
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,18 +27,20 @@ MEMORY: Final = "memory:"
 _SQLITE: Final = "sqlite:///"
 POSTGRESQL: Final = ("postgresql://", "postgres://")
 REDIS: Final = ("redis://", "rediss://")
-_LATER: Final = (*POSTGRESQL, *REDIS)
 
 
 def open_server_store(url: str, *, name: str = "", base: Path | None = None) -> ServerStore:
     """The authorization server's store.
 
     `name` is the public URL that the store serves; a memory store takes it for this process alone. A relative path
-    starts at `base`, else at the working directory. A new file gets the schema; an older one is upgraded.
+    starts at `base`, else at the working directory. A new file or database gets the schema, an older one is
+    upgraded.
     Raises: ConfigurationError when it cannot be opened, or when another process serves `name` from memory.
     """
     if url == MEMORY:
         return _ClaimedServerStore(_claim("server", name))
+    if url.startswith(POSTGRESQL):
+        return _postgresql_server(url)
     database = _database(url, base)
     from proofkey.store.sql import SqliteServerStore
 
@@ -47,6 +51,8 @@ def open_session_store(url: str, sealer: Sealer, *, name: str = "", base: Path |
     """A client's store; `sealer` seals the provider's tokens. The rest as in `open_server_store`."""
     if url == MEMORY:
         return _ClaimedSessionStore(_claim("sessions", name))
+    if url.startswith(POSTGRESQL):
+        return _postgresql_sessions(url, sealer)
     database = _database(url, base)
     from proofkey.store.sql import SqliteSessionStore
 
@@ -77,18 +83,50 @@ def open_replay_memory(url: str, *, name: str = "", base: Path | None = None) ->
 
 
 def _postgresql_replay(url: str) -> ReplayMemory:
-    try:
+    with _needs_extra("postgres", "psycopg"):
         from proofkey.store.sql.replay_postgresql import PostgresqlReplay
-    except ImportError as error:
-        raise missing_extra("postgres", error.name or "psycopg") from error
     return PostgresqlReplay(url)
 
 
-def _redis_replay(url: str) -> ReplayMemory:
+def prepare_store(url: str, base: Path | None = None) -> tuple[str, str | None]:
+    """Makes or upgrades a database's schema: its place as it may be shown, and the revision that was there before.
+
+    Raises: ConfigurationError.
+    """
+    if url.startswith(POSTGRESQL):
+        with _needs_extra("postgres", "psycopg"):
+            from proofkey.store.sql.upgrade_postgresql import prepare_postgresql
+        return shown_store(url), prepare_postgresql(url)
+    path = sqlite_path(url, base)
+    from proofkey.store.sql.upgrade import prepare
+
+    return str(path), prepare(path)
+
+
+def _postgresql_server(url: str) -> ServerStore:
+    with _needs_extra("postgres", "psycopg"):
+        from proofkey.store.sql.postgresql_server import PostgresqlServerStore
+    return PostgresqlServerStore.open(url)
+
+
+def _postgresql_sessions(url: str, sealer: Sealer) -> SessionStore:
+    with _needs_extra("postgres", "psycopg"):
+        from proofkey.store.sql.postgresql_server import PostgresqlSessionStore
+    return PostgresqlSessionStore.open(url, sealer)
+
+
+@contextlib.contextmanager
+def _needs_extra(extra: str, package: str) -> Generator[None]:
+    """Raises: ConfigurationError when something cannot be imported inside."""
     try:
-        from proofkey.store.redis import RedisReplay
+        yield
     except ImportError as error:
-        raise missing_extra("redis", error.name or "redis") from error
+        raise missing_extra(extra, error.name or package) from error
+
+
+def _redis_replay(url: str) -> ReplayMemory:
+    with _needs_extra("redis", "redis"):
+        from proofkey.store.redis import RedisReplay
     return RedisReplay(url)
 
 
@@ -97,11 +135,11 @@ def sqlite_path(url: str, base: Path | None = None) -> Path:
 
     Raises: ConfigurationError when the URL is of another kind.
     """
-    if url.startswith(_LATER):
+    if url.startswith(REDIS):
         raise ConfigurationError(Finding.CONFIG_NOT_BUILT, store=url.split(":", 1)[0])
     path = url.removeprefix(_SQLITE)
     if not url.startswith(_SQLITE) or not path or path.startswith(":") or "?" in path or "\0" in path:
-        raise ConfigurationError(Finding.CONFIG_VALUE, store="use memory: or sqlite:///path")
+        raise ConfigurationError(Finding.CONFIG_VALUE, store="use memory:, sqlite:///path or postgresql://…")
     return (base or Path.cwd()) / path
 
 

@@ -8,7 +8,17 @@ from typing import Any, Final
 
 import anyio
 
-from proofkey.authorization_server.records import AuditEvent, Authorization, Interaction, SignIn, User
+from proofkey.authorization_server.records import (
+    NOBODY,
+    AuditEvent,
+    Authorization,
+    Interaction,
+    OpaqueToken,
+    PushedRequest,
+    Sender,
+    SignIn,
+    User,
+)
 from proofkey.client.session import PendingLogin, Session, SessionTokens
 from proofkey.protocol.messages import AuthorizationRequest
 from proofkey.protocol.registration import ClientRegistration
@@ -16,6 +26,8 @@ from proofkey.protocol.text import ClientId, Instant, Issuer, Secret, Subject, d
 from proofkey.protocol.throttle import Attempts, Backoff, Limit, Refused, forget_at, next_attempts
 from proofkey.store.sql import SqliteServerStore, SqliteSessionStore
 from proofkey.store.sql import statements as sql
+from proofkey.store.sql.grants import SqlServerStore
+from proofkey.store.sql.sessions import SqlSessionStore
 
 START: Final = Instant(1_800_000_000)
 """The instant at which everything here begins; the same as `TurnedClock`'s."""
@@ -82,6 +94,32 @@ def an_interaction(name: str = "flow-1", **changes: Any) -> Interaction:  # noqa
         "expires_at": Instant(START + 600),
     }
     return Interaction(**members | changes)
+
+
+def a_pushed_request(name: str = "pushed-1", **changes: Any) -> PushedRequest:  # noqa: ANN401
+    """A request that waits for its browser."""
+    members: dict[str, Any] = {
+        "digest": digest_of(name),
+        "client_id": ClientId("web"),
+        "request": an_interaction().request,
+        "created_at": START,
+        "expires_at": Instant(START + 750),
+    }
+    return PushedRequest(**members | changes)
+
+
+def an_opaque_token(name: str = "opaque-1", **changes: Any) -> OpaqueToken:  # noqa: ANN401
+    """An access token of Ann's authorization of `web`, for a quarter of an hour."""
+    members: dict[str, Any] = {
+        "digest": digest_of(name),
+        "authorization_id": "grant-1",
+        "client_id": ClientId("web"),
+        "sub": Subject("sub-of-ann"),
+        "claims": {"sub": "sub-of-ann", "aud": "https://api.test", "exp": START + 900, "roles": ["admin"]},
+        "created_at": START,
+        "expires_at": Instant(START + 900),
+    }
+    return OpaqueToken(**members | changes)
 
 
 def an_authorization(id_: str = "grant-1", **changes: Any) -> Authorization:  # noqa: ANN401
@@ -160,10 +198,10 @@ def a_session(name: str = "cookie-1", **changes: Any) -> Session:  # noqa: ANN40
     return Session(**members | changes)
 
 
-class CheckThenSetServerStore(SqliteServerStore):
-    """Looks, waits, writes: wrong on purpose, for race tests only."""
+class CheckThenSetServer(SqlServerStore):
+    """Looks, waits, writes, in whichever database: wrong on purpose, for race tests only."""
 
-    async def use_code(self, id_: str, now: Instant, event: AuditEvent) -> bool:
+    async def use_code(self, id_: str, now: Instant, event: AuditEvent, sender: Sender = NOBODY) -> bool:
         standing = await self.find_authorization(id_)
         if standing is None or standing.authorization.code_used_at is not None:
             return False
@@ -180,6 +218,7 @@ class CheckThenSetServerStore(SqliteServerStore):
         idle_expires_at: Instant,
         expires_at: Instant,
         event: AuditEvent,
+        sender: Sender = NOBODY,
     ) -> bool:
         standing = await self.find_authorization(id_)
         if standing is None or standing.authorization.generation != generation:
@@ -199,6 +238,22 @@ class CheckThenSetServerStore(SqliteServerStore):
         await anyio.sleep(PAUSE)
         return await self._change("UPDATE interactions SET used_at = ? WHERE digest = ?", (now, digest))
 
+    async def use_pushed_request(self, digest: str, now: Instant) -> bool:
+        pushed = await self.find_pushed_request(digest)
+        if pushed is None or pushed.used_at is not None:
+            return False
+        await anyio.sleep(PAUSE)
+        return await self._change("UPDATE pushed_requests SET used_at = ? WHERE digest = ?", (now, digest))
+
+    async def revoke_opaque_token(self, token: OpaqueToken, now: Instant, event: AuditEvent) -> bool:
+        standing = await self.find_opaque_token(token.digest)
+        if standing is None or standing.row is None or standing.row.revoked_at is not None:
+            return False
+        await anyio.sleep(PAUSE)
+        return await self._change(
+            "UPDATE opaque_tokens SET revoked_at = ? WHERE digest = ?", (now, token.digest), event
+        )
+
     async def end_sign_in(self, sid: str, now: Instant, event: AuditEvent) -> bool:
         row = await self._database.one("SELECT ended_at FROM sign_ins WHERE sid = ?", (sid,))
         if row is None or row[0] is not None:
@@ -217,8 +272,12 @@ class CheckThenSetServerStore(SqliteServerStore):
         return None
 
 
-class CheckThenSetSessionStore(SqliteSessionStore):
-    """Looks, waits, writes: wrong on purpose, for race tests only."""
+class CheckThenSetServerStore(CheckThenSetServer, SqliteServerStore):
+    """In SQLite."""
+
+
+class CheckThenSetSessions(SqlSessionStore):
+    """Looks, waits, writes, in whichever database: wrong on purpose, for race tests only."""
 
     async def take_pending(self, state_digest: str) -> PendingLogin | None:
         pending = await self.find_pending(state_digest)
@@ -243,3 +302,7 @@ class CheckThenSetSessionStore(SqliteSessionStore):
         await anyio.sleep(PAUSE)
         await self._change("DELETE FROM sessions WHERE id = ?", (id_,))
         return True
+
+
+class CheckThenSetSessionStore(CheckThenSetSessions, SqliteSessionStore):
+    """In SQLite."""

@@ -7,6 +7,7 @@ import pytest
 from proofkey.protocol.text import Instant
 from proofkey.store.sealed import Sealer
 from proofkey.store.sql import SqliteServerStore, SqliteSessionStore
+from proofkey.store.sql.upgrade import HEAD
 from proofkey.testing.stores import (
     START,
     a_pending_login,
@@ -91,10 +92,10 @@ async def test_no_private_key_is_shown_or_stored_open(
 def test_databases_are_made_and_upgraded(config: Path, proofkey: Proofkey) -> None:
     first, second = (proofkey("db", "upgrade", "--json").document for _ in range(2))
     assert [(Path(one["path"]).name, one["before"], one["after"]) for one in first] == [
-        ("op.db", None, "0001"),
-        ("rp.db", None, "0001"),
+        ("op.db", None, HEAD),
+        ("rp.db", None, HEAD),
     ]
-    assert [one["before"] for one in second] == ["0001", "0001"]
+    assert [one["before"] for one in second] == [HEAD, HEAD]
     assert "up to date" in proofkey("db", "upgrade").out
 
 

@@ -4,11 +4,12 @@ Each method holds one lock from its first look to its last write and never await
 by a conditional write is decided here by the lock. `proofkey.store.open` makes sure that there is one process.
 """
 
-from proofkey.store.memory.grants import MemoryGrants
+from proofkey.store.memory.opaque_tokens import MemoryOpaqueTokens
+from proofkey.store.memory.pushed import MemoryPushedRequests
 from proofkey.store.memory.sessions import MemorySessionStore
 
 
-class MemoryServerStore(MemoryGrants):
+class MemoryServerStore(MemoryPushedRequests, MemoryOpaqueTokens):
     """`ServerStore` in memory. `events` holds the last audit events, oldest first."""
 
 

@@ -6,9 +6,11 @@ from functools import partial
 from itertools import islice
 
 from proofkey.authorization_server.records import (
+    NOBODY,
     AuditEvent,
     Authorization,
     Interaction,
+    Sender,
     SignIn,
     SigningKeyRecord,
     Standing,
@@ -88,12 +90,12 @@ class MemoryGrants(MemoryAccounts):
             consent=self._consents.get((grant.sub, grant.client_id)) if grant.sub else None,
         )
 
-    async def use_code(self, id_: str, now: Instant, event: AuditEvent) -> bool:
+    async def use_code(self, id_: str, now: Instant, event: AuditEvent, sender: Sender = NOBODY) -> bool:
         with self._lock:
             grant = self._authorizations.get(id_)
             if grant is None or grant.code_used_at is not None or grant.revoked_at is not None:
                 return False
-            self._authorizations[id_] = replace(grant, code_used_at=now, generation=1)
+            self._authorizations[id_] = replace(_bound(grant, sender), code_used_at=now, generation=1)
             self.events.append(event)
             return True
 
@@ -105,20 +107,45 @@ class MemoryGrants(MemoryAccounts):
         idle_expires_at: Instant,
         expires_at: Instant,
         event: AuditEvent,
+        sender: Sender = NOBODY,
     ) -> bool:
         with self._lock:
-            grant = self._authorizations.get(id_)
-            if grant is None or grant.generation != generation or grant.revoked_at is not None:
+            if not self._prolong(id_, generation, idle_expires_at, expires_at, event, sender):
                 return False
-            self._authorizations[id_] = replace(
-                grant,
-                generation=generation + 1,
-                rotated_at=now,
-                refresh_idle_expires_at=idle_expires_at,
-                expires_at=expires_at,
-            )
-            self.events.append(event)
+            grant = self._authorizations[id_]
+            self._authorizations[id_] = replace(grant, generation=generation + 1, rotated_at=now)
             return True
+
+    async def prolong(
+        self,
+        id_: str,
+        generation: int,
+        now: Instant,
+        idle_expires_at: Instant,
+        expires_at: Instant,
+        event: AuditEvent,
+        sender: Sender = NOBODY,
+    ) -> bool:
+        with self._lock:
+            return self._prolong(id_, generation, idle_expires_at, expires_at, event, sender)
+
+    def _prolong(
+        self,
+        id_: str,
+        generation: int,
+        idle_expires_at: Instant,
+        expires_at: Instant,
+        event: AuditEvent,
+        sender: Sender,
+    ) -> bool:
+        grant = self._authorizations.get(id_)
+        if grant is None or grant.generation != generation or grant.revoked_at is not None:
+            return False
+        self._authorizations[id_] = replace(
+            _bound(grant, sender), refresh_idle_expires_at=idle_expires_at, expires_at=expires_at
+        )
+        self.events.append(event)
+        return True
 
     async def revoke(self, id_: str, now: Instant, event: AuditEvent) -> bool:
         with self._lock:
@@ -219,3 +246,10 @@ class MemoryGrants(MemoryAccounts):
 
     async def aclose(self) -> None:
         return None
+
+
+def _bound(grant: Authorization, sender: Sender) -> Authorization:
+    """Bound to the sender where it was not bound before."""
+    if not sender.is_bound:
+        return grant
+    return replace(grant, dpop_jkt=grant.dpop_jkt or sender.jkt, x5t_s256=grant.x5t_s256 or sender.x5t_s256)

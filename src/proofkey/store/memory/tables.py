@@ -9,6 +9,8 @@ from proofkey.authorization_server.records import (
     Authorization,
     Consent,
     Interaction,
+    OpaqueToken,
+    PushedRequest,
     SignIn,
     SigningKeyRecord,
     User,
@@ -45,8 +47,10 @@ class MemoryTables:
         self._digests_by_sid: dict[str, str] = {}
         self._consents: dict[tuple[str, str], Consent] = {}
         self._interactions: dict[str, Interaction] = {}
+        self._pushed: dict[str, PushedRequest] = {}
         self._authorizations: dict[str, Authorization] = {}
         self._ids_by_code: dict[str, str] = {}
+        self._opaque_tokens: dict[str, OpaqueToken] = {}
         self._keys: dict[str, SigningKeyRecord] = {}
         self._attempts: dict[tuple[str, str], tuple[Attempts, float]] = {}
         self.events: deque[AuditEvent] = deque(maxlen=_KEPT_EVENTS)

@@ -1,9 +1,6 @@
-"""Clients, people, their sign-ins and consents in SQLite."""
+"""Clients, people, their sign-ins and consents in SQL."""
 
-import sqlite3
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Self
+from collections.abc import Sequence
 
 from proofkey.authorization_server.records import AuditEvent, Consent, SignIn, SignInStanding, User
 from proofkey.errors import ConfigurationError
@@ -11,7 +8,7 @@ from proofkey.findings import Finding
 from proofkey.protocol.registration import ClientRegistration
 from proofkey.protocol.text import ClientId, Instant, Subject
 from proofkey.store.sql import statements as sql
-from proofkey.store.sql.database import Database, Parameters
+from proofkey.store.sql.part import Follow, SqlPart, Transaction
 from proofkey.store.sql.rows import (
     client_of,
     consent_of,
@@ -25,16 +22,8 @@ from proofkey.store.sql.rows import (
 )
 
 
-class SqliteAccounts:
+class SqlAccounts(SqlPart):
     """The `Clients`, `Users`, `SignIns` and `Consents` of a `ServerStore`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """Makes, upgrades and opens the file. Raises: ConfigurationError."""
-        return cls(Database.open(path))
 
     # --- clients ---------------------------------------------------------------------------------------------
     async def find_client(self, client_id: ClientId) -> ClientRegistration | None:
@@ -63,50 +52,44 @@ class SqliteAccounts:
         return user_of(row) if row else None
 
     async def put_user(self, user: User, now: Instant, event: AuditEvent | None = None) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            if connection.execute(sql.IS_TOMBSTONE, (user.sub,)).fetchone():
+        async def work(transaction: Transaction) -> None:
+            await transaction.lock("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
+            if await transaction.one(sql.IS_TOMBSTONE, (user.sub,)):
                 raise ConfigurationError(Finding.SUBJECT_RETIRED, sub=user.sub)
-            if connection.execute(sql.OTHER_OF_USERNAME, (user.username, user.sub)).fetchone():
+            if await transaction.one(sql.OTHER_OF_USERNAME, (user.username, user.sub)):
                 raise ConfigurationError(Finding.USERNAME_TAKEN, username=user.username)
-            connection.execute(sql.PUT_USER, row_of_user(user))
+            await transaction.run(sql.PUT_USER, row_of_user(user))
             if event:
-                connection.execute(sql.INSERT_EVENT, row_of_event(event))
+                await transaction.run(sql.INSERT_EVENT, row_of_event(event))
 
-        await self._database.write(work)
+        await self._database.transact(work)
 
     async def list_users(self) -> Sequence[User]:
         return [user_of(row) for row in await self._database.all(sql.LIST_USERS)]
 
     async def set_password(self, sub: Subject, password_hash: str, now: Instant, event: AuditEvent) -> bool:
-        return await self._change(
-            sql.SET_PASSWORD, (password_hash, now, sub), event, lambda connection: _end_all(connection, sub, now)
-        )
+        return await self._change(sql.SET_PASSWORD, (password_hash, now, sub), event, _end_all(sub, now))
 
     async def upgrade_password_hash(self, sub: Subject, old_hash: str, new_hash: str) -> bool:
         return await self._change(sql.UPGRADE_PASSWORD_HASH, (new_hash, sub, old_hash))
 
     async def disable_user(self, sub: Subject, now: Instant, event: AuditEvent) -> bool:
-        return await self._change(
-            sql.DISABLE_USER, (sub,), event, lambda connection: _end_all(connection, sub, now)
-        )
+        return await self._change(sql.DISABLE_USER, (sub,), event, _end_all(sub, now))
 
     async def enable_user(self, sub: Subject, now: Instant, event: AuditEvent) -> bool:
         return await self._change(sql.ENABLE_USER, (sub,), event)
 
     async def delete_user(self, sub: Subject, now: Instant, event: AuditEvent) -> bool:
-        def follow(connection: sqlite3.Connection) -> None:
-            _end_all(connection, sub, now)
-            connection.execute(sql.DELETE_CONSENTS, (sub,))
-
+        follow = (*_end_all(sub, now), (sql.DELETE_CONSENTS, (sub,)))
         return await self._change(sql.DELETE_USER, (now, sub), event, follow)
 
     async def end_user_sessions(self, sub: Subject, now: Instant, event: AuditEvent) -> int:
-        def work(connection: sqlite3.Connection) -> int:
-            ended = _end_all(connection, sub, now)
-            connection.execute(sql.INSERT_EVENT, row_of_event(event))
+        async def work(transaction: Transaction) -> int:
+            ended, _ = [await transaction.run(*one) for one in _end_all(sub, now)]
+            await transaction.run(sql.INSERT_EVENT, row_of_event(event))
             return ended
 
-        return await self._database.write(work)
+        return await self._database.transact(work)
 
     # --- sign-ins, consents ------------------------------------------------------------------------------------
     async def insert_sign_in(self, sign_in: SignIn, event: AuditEvent) -> None:
@@ -125,52 +108,27 @@ class SqliteAccounts:
         return await self._change(sql.RENEW_SIGN_IN, (digest, auth_time, auth_time, sid), event)
 
     async def end_sign_in(self, sid: str, now: Instant, event: AuditEvent) -> bool:
-        return await self._change(
-            sql.END_SIGN_IN,
-            (now, sid),
-            event,
-            lambda connection: connection.execute(sql.REVOKE_OF_SIGN_IN, (now, sid)),
-        )
+        follow = ((sql.REVOKE_OF_SIGN_IN, (now, sid)),)
+        return await self._change(sql.END_SIGN_IN, (now, sid), event, follow)
 
     async def find_consent(self, sub: Subject, client_id: ClientId) -> Consent | None:
         row = await self._database.one(sql.FIND_CONSENT, (sub, client_id))
         return consent_of(row) if row else None
 
     async def add_consent(self, consent: Consent, event: AuditEvent) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            key = (consent.sub, consent.client_id)
-            row = connection.execute(sql.FIND_CONSENT, key).fetchone()
-            connection.execute(
-                sql.PUT_CONSENT, row_of_consent(_joined(consent_of(row), consent) if row else consent)
-            )
-            connection.execute(sql.INSERT_EVENT, row_of_event(event))
+        async def work(transaction: Transaction) -> None:
+            await transaction.lock("SELECT 1 FROM users WHERE sub = ? FOR NO KEY UPDATE", (consent.sub,))
+            row = await transaction.one(sql.FIND_CONSENT, (consent.sub, consent.client_id))
+            joined = _joined(consent_of(row), consent) if row else consent
+            await transaction.run(sql.PUT_CONSENT, row_of_consent(joined))
+            await transaction.run(sql.INSERT_EVENT, row_of_event(event))
 
-        await self._database.write(work)
-
-    async def _change(
-        self,
-        statement: str,
-        parameters: Parameters,
-        event: AuditEvent | None = None,
-        follow: Callable[[sqlite3.Connection], object] | None = None,
-    ) -> bool:
-        """One conditional write; when it changed a row, what follows from it and its event, in its transaction."""
-
-        def work(connection: sqlite3.Connection) -> bool:
-            if connection.execute(statement, tuple(parameters)).rowcount != 1:
-                return False
-            if follow:
-                follow(connection)
-            if event:
-                connection.execute(sql.INSERT_EVENT, row_of_event(event))
-            return True
-
-        return await self._database.write(work)
+        await self._database.transact(work)
 
 
-def _end_all(connection: sqlite3.Connection, sub: Subject, now: Instant) -> int:
-    connection.execute(sql.REVOKE_OF_USER, (now, sub))
-    return connection.execute(sql.END_SIGN_INS_OF_USER, (now, sub)).rowcount
+def _end_all(sub: Subject, now: Instant) -> Follow:
+    """Sign-ins first: an authorization that is being inserted reads its sign-in under a lock."""
+    return ((sql.END_SIGN_INS_OF_USER, (now, sub)), (sql.REVOKE_OF_USER, (now, sub)))
 
 
 def _joined(before: Consent, more: Consent) -> Consent:

@@ -7,9 +7,9 @@ transaction only; a file that another process has locked is asked again after `a
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -17,11 +17,11 @@ import anyio.lowlevel
 from proofkey.errors import ConfigurationError, ServerError, Unavailable
 from proofkey.findings import Finding
 from proofkey.store.sql.connection import checkpoint, connect, is_busy, reason
+from proofkey.store.sql.part import Follow, Parameters, Row, Transaction
+from proofkey.store.sql.statements import purge_statement
 from proofkey.store.sql.upgrade import prepare
 
 T = TypeVar("T")
-Row = tuple[Any, ...]
-Parameters = Sequence[object]
 
 _PAUSES: Final = (0.001, 0.002, 0.004, 0.008, 0.015, 0.03, *(0.05,) * 99)
 """Seconds between attempts on a locked file: about 5 in all."""
@@ -69,6 +69,26 @@ class Database:
         if self._writes >= _WRITES_PER_CHECKPOINT:
             self._start_checkpoint()
         return result
+
+    async def change(self, statement: str, parameters: Parameters = (), follow: Follow = ()) -> bool:
+        """As `SqlDatabase.change`."""
+
+        def work(connection: sqlite3.Connection) -> bool:
+            if connection.execute(statement, tuple(parameters)).rowcount != 1:
+                return False
+            for next_statement, next_parameters in follow:
+                connection.execute(next_statement, tuple(next_parameters))
+            return True
+
+        return await self.write(work)
+
+    async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """As `SqlDatabase.transact`: `work` runs to its end at once, for nothing in it waits."""
+        return await self.write(lambda connection: _at_once(work(_Transaction(connection))))
+
+    async def purge(self, tables: Sequence[tuple[str, str]], now: int, batch: int) -> int:
+        """As `SqlDatabase.purge`."""
+        return await purge(self, [purge_statement(*one) for one in tables], now, batch)
 
     async def aclose(self) -> None:
         """Closes the connection; later calls raise Unavailable."""
@@ -121,6 +141,34 @@ class Database:
     async def ping(self) -> None:
         """Raises: Unavailable when the file cannot be read."""
         await self.one("SELECT 1 FROM proofkey_version")
+
+
+class _Transaction:
+    """`Transaction` on SQLite's connection, inside BEGIN IMMEDIATE."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    async def one(self, statement: str, parameters: Parameters = ()) -> Row | None:
+        row: Row | None = self._connection.execute(statement, tuple(parameters)).fetchone()
+        return row
+
+    async def run(self, statement: str, parameters: Parameters = ()) -> int:
+        return self._connection.execute(statement, tuple(parameters)).rowcount
+
+    async def lock(self, statement: str, parameters: Parameters = ()) -> None:
+        """The transaction has the file to itself."""
+
+
+def _at_once(work: Awaitable[T]) -> T:
+    """What it gives; it is never suspended."""
+    steps = work.__await__()
+    try:
+        next(steps)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    raise AssertionError("a transaction waited for something else")
 
 
 async def purge(database: Database, statements: Sequence[str], now: int, batch: int) -> int:

@@ -1,20 +1,26 @@
-"""Interactions, authorizations, signing keys, throttles and upkeep in SQLite."""
+"""Interactions, authorizations, signing keys, throttles and upkeep in SQL; the server's store in SQLite."""
 
-import sqlite3
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Self
 
 from proofkey.authorization_server.records import (
+    NOBODY,
     AuditEvent,
     Authorization,
     Interaction,
+    Sender,
     SigningKeyRecord,
     Standing,
 )
 from proofkey.protocol.text import Instant, digest_of
 from proofkey.protocol.throttle import Attempts, Backoff, Limit, Refused, forget_at, next_attempts
 from proofkey.store.sql import statements as sql
-from proofkey.store.sql.accounts import SqliteAccounts
-from proofkey.store.sql.database import purge
+from proofkey.store.sql.accounts import SqlAccounts
+from proofkey.store.sql.database import Database
+from proofkey.store.sql.opaque_tokens import SqlOpaqueTokens
+from proofkey.store.sql.part import Transaction
+from proofkey.store.sql.pushed import SqlPushedRequests
 from proofkey.store.sql.rows import (
     interaction_of,
     row_of_authorization,
@@ -25,9 +31,12 @@ from proofkey.store.sql.rows import (
     standing_of,
 )
 
+_LOCK_SIGNING_KEYS: Final = "LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE"
+"""Of writers that look first, one at a time; readers go on."""
 
-class SqliteServerStore(SqliteAccounts):
-    """`ServerStore` in an SQLite file; `SqliteServerStore.open(path)` makes, upgrades and opens it."""
+
+class SqlServerStore(SqlAccounts, SqlPushedRequests, SqlOpaqueTokens):
+    """`ServerStore` in a database. Parts of it are bases; `part` says how they are written."""
 
     # --- interactions ----------------------------------------------------------------------------------------
     async def insert_interaction(self, interaction: Interaction) -> None:
@@ -58,8 +67,8 @@ class SqliteServerStore(SqliteAccounts):
         row = await self._database.one(sql.FIND_AUTHORIZATION, (id_,))
         return standing_of(row) if row else None
 
-    async def use_code(self, id_: str, now: Instant, event: AuditEvent) -> bool:
-        return await self._change(sql.USE_CODE, (now, id_), event)
+    async def use_code(self, id_: str, now: Instant, event: AuditEvent, sender: Sender = NOBODY) -> bool:
+        return await self._change(sql.USE_CODE, (now, sender.jkt, sender.x5t_s256, id_), event)
 
     async def rotate(
         self,
@@ -69,8 +78,23 @@ class SqliteServerStore(SqliteAccounts):
         idle_expires_at: Instant,
         expires_at: Instant,
         event: AuditEvent,
+        sender: Sender = NOBODY,
     ) -> bool:
-        return await self._change(sql.ROTATE, (now, idle_expires_at, expires_at, id_, generation), event)
+        values = (now, idle_expires_at, expires_at, sender.jkt, sender.x5t_s256, id_, generation)
+        return await self._change(sql.ROTATE, values, event)
+
+    async def prolong(
+        self,
+        id_: str,
+        generation: int,
+        now: Instant,
+        idle_expires_at: Instant,
+        expires_at: Instant,
+        event: AuditEvent,
+        sender: Sender = NOBODY,
+    ) -> bool:
+        values = (idle_expires_at, expires_at, sender.jkt, sender.x5t_s256, id_, generation)
+        return await self._change(sql.PROLONG, values, event)
 
     async def revoke(self, id_: str, now: Instant, event: AuditEvent) -> bool:
         return await self._change(sql.REVOKE, (now, id_), event)
@@ -80,19 +104,29 @@ class SqliteServerStore(SqliteAccounts):
         return [signing_key_of(row) for row in await self._database.all(sql.LIST_SIGNING_KEYS)]
 
     async def insert_first_signing_keys(self, keys: Sequence[SigningKeyRecord], event: AuditEvent) -> bool:
-        def work(connection: sqlite3.Connection) -> bool:
-            if connection.execute(sql.ANY_SIGNING_KEY).fetchone():
+        async def work(transaction: Transaction) -> bool:
+            await transaction.lock(_LOCK_SIGNING_KEYS)
+            if await transaction.one(sql.ANY_SIGNING_KEY):
                 return False
-            connection.executemany(sql.INSERT_SIGNING_KEY, [(*row_of_signing_key(key), None) for key in keys])
-            connection.execute(sql.INSERT_EVENT, row_of_event(event))
+            for key in keys:
+                await transaction.run(sql.INSERT_SIGNING_KEY, (*row_of_signing_key(key), None))
+            await transaction.run(sql.INSERT_EVENT, row_of_event(event))
             return True
 
-        return await self._database.write(work)
+        return await self._database.transact(work)
 
     async def insert_signing_key(
         self, key: SigningKeyRecord, event: AuditEvent, *, unless_one_from: Instant | None = None
     ) -> bool:
-        return await self._change(sql.INSERT_SIGNING_KEY, (*row_of_signing_key(key), unless_one_from), event)
+        async def work(transaction: Transaction) -> bool:
+            await transaction.lock(_LOCK_SIGNING_KEYS)
+            row = (*row_of_signing_key(key), unless_one_from)
+            if await transaction.run(sql.INSERT_SIGNING_KEY, row) != 1:
+                return False
+            await transaction.run(sql.INSERT_EVENT, row_of_event(event))
+            return True
+
+        return await self._database.transact(work)
 
     async def retire_signing_key(
         self, kid: str, retired_at: Instant, remove_at: Instant, event: AuditEvent
@@ -103,24 +137,33 @@ class SqliteServerStore(SqliteAccounts):
     async def take(self, rule: Limit | Backoff, key: str, now: Instant) -> Refused | None:
         place = (rule.name, digest_of(key))
 
-        def work(connection: sqlite3.Connection) -> Refused | None:
-            row = connection.execute(sql.FIND_ATTEMPTS, place).fetchone()
+        async def work(transaction: Transaction) -> Refused | None:
+            row = await transaction.one(sql.FIND_ATTEMPTS, place)
             after = next_attempts(rule, Attempts(*row) if row else None, now)
             if isinstance(after, Refused):
                 return after
-            connection.execute(sql.PUT_ATTEMPTS, (*place, after.next_at, after.count, forget_at(rule, after)))
+            await transaction.run(sql.PUT_ATTEMPTS, (*place, after.next_at, after.count, forget_at(rule, after)))
             return None
 
-        return await self._database.write(work)
+        return await self._database.transact(work)
 
     async def reset(self, rule: Limit | Backoff, key: str) -> None:
         await self._change(sql.FORGET_ATTEMPTS, (rule.name, digest_of(key)))
 
     async def purge(self, now: Instant, *, batch: int = 500) -> int:
-        return await purge(self._database, sql.PURGE, now, batch)
+        return await self._database.purge(sql.PURGED, now, batch)
 
     async def ping(self) -> None:
         await self._database.ping()
 
     async def aclose(self) -> None:
         await self._database.aclose()
+
+
+class SqliteServerStore(SqlServerStore):
+    """`ServerStore` in an SQLite file."""
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Makes, upgrades and opens the file. Raises: ConfigurationError."""
+        return cls(Database.open(path))

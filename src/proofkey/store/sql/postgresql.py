@@ -1,6 +1,7 @@
 """A few connections to a PostgreSQL server, per event loop; they come back by themselves when the server does."""
 
 import asyncio
+import select
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -30,31 +31,27 @@ class _Pool:
 class Postgresql:
     """Runs work on a connection in autocommit; `prepare` runs before the first work of a process."""
 
-    def __init__(self, url: str, prepare: Callable[[Connection], Awaitable[None]]) -> None:
+    def __init__(self, url: str, prepare: Callable[[Connection], Awaitable[None]] | None = None) -> None:
         """Connects to nothing yet. Raises: ConfigurationError when libpq cannot read the URL."""
-        try:
-            ports = str(conninfo_to_dict(url).get("port") or "")
-            self._conninfo = make_conninfo(
-                url, connect_timeout=int(DEADLINE), fallback_application_name="proofkey"
-            )
-        except psycopg.Error:
-            ports = "unreadable"
-        if ports.strip(",0123456789"):
-            raise ConfigurationError(Finding.CONFIG_VALUE, store=shown_store(url), reason="not a URL")
+        self._conninfo = parse_conninfo(url)
         self.shown = shown_store(url)
         self._prepare = prepare
-        self._prepared = False
+        self._prepared = prepare is None
         self._pools: PerLoop[_Pool] = PerLoop(_Pool, _drop)
 
-    async def run(self, work: Work[T]) -> T:
-        """What `work` gives. It runs a second time when a connection had died while it was idle.
+    async def run(self, work: Work[T], *, again: bool = True) -> T:
+        """What `work` gives. With `again` it runs a second time when its connection died, for work that may have
+        been done already.
 
-        Raises: Unavailable when the server cannot be reached, refuses, or is late.
+        Raises: Unavailable when the server cannot be reached, refuses, or is late; psycopg.IntegrityError.
         """
         try:
-            return await within(self._run(work), store=self.shown)
+            return await self._run(work, again=again)
+        except psycopg.IntegrityError:
+            raise
         except psycopg.errors.UndefinedTable as error:
-            self._prepared = False  # somebody dropped the tables: the next call makes them
+            self._prepared = self._prepare is None  # somebody dropped the tables: the next connection makes them
+            _drop(self._pools.here())
             raise self._unavailable(error) from error
         except psycopg.Error as error:
             raise self._unavailable(error) from error
@@ -65,18 +62,38 @@ class Postgresql:
         if pool is not None:
             _drop(pool)
 
-    async def _run(self, work: Work[T]) -> T:
+    async def _run(self, work: Work[T], *, again: bool) -> T:
         """The place is free again as soon as the caller gives up, however long the driver then takes to end."""
-        pool = self._pools.here()
-        async with pool.places:
-            return await within(self._attempt(pool, work), store=self.shown)
+        pool, loop = self._pools.here(), asyncio.get_running_loop()
+        end = loop.time() + DEADLINE
+        try:
+            if pool.places.locked():
+                await asyncio.wait_for(pool.places.acquire(), DEADLINE)
+            else:
+                await pool.places.acquire()  # at once
+        except TimeoutError as error:
+            raise Unavailable(Finding.STORE_UNAVAILABLE, store=self.shown, reason="no answer in time") from error
+        try:
+            return await within(
+                self._attempt(pool, work, again=again), store=self.shown, seconds=end - loop.time()
+            )
+        finally:
+            pool.places.release()
 
-    async def _attempt(self, pool: _Pool, work: Work[T]) -> T:
-        if pool.idle:
+    async def _attempt(self, pool: _Pool, work: Work[T], *, again: bool) -> T:
+        while pool.idle:
+            connection = pool.idle.pop()
+            if not _is_quiet(connection):
+                connection.pgconn.finish()
+                continue
             try:
-                return await _use(pool, pool.idle.pop(), work)
+                return await _use(pool, connection, work)
             except (psycopg.OperationalError, psycopg.InterfaceError):
+                if not connection.broken:
+                    raise
                 _drop(pool)  # the server was restarted: the others are dead too
+                if not again:
+                    raise
         return await _use(pool, await self._connect(), work)
 
     async def _connect(self) -> Connection:
@@ -85,7 +102,7 @@ class Postgresql:
             autocommit=True,
             prepare_threshold=None,  # poolers in between may give each statement another session
         )
-        if not self._prepared:
+        if not self._prepared and self._prepare:
             try:
                 await self._prepare(connection)
             except BaseException:
@@ -99,14 +116,43 @@ class Postgresql:
         return Unavailable(Finding.STORE_UNAVAILABLE, store=self.shown, reason=reason)
 
 
+def parse_conninfo(url: str) -> str:
+    """What libpq is given for a URL. Raises: ConfigurationError when it cannot read it."""
+    try:
+        ports = str(conninfo_to_dict(url).get("port") or "")
+        conninfo = make_conninfo(
+            url, connect_timeout=int(DEADLINE), client_encoding="UTF8", fallback_application_name="proofkey"
+        )
+    except psycopg.Error:
+        conninfo, ports = "", "unreadable"
+    if ports.strip(",0123456789"):
+        raise ConfigurationError(Finding.CONFIG_VALUE, store=shown_store(url), reason="not a URL")
+    return conninfo
+
+
+def _is_quiet(connection: Connection) -> bool:
+    """An idle connection has nothing to say; one whose server went away has an end of file to be read."""
+    poll = select.poll()
+    poll.register(connection.pgconn.socket, select.POLLIN)
+    return not poll.poll(0)
+
+
 async def _use(pool: _Pool, connection: Connection, work: Work[T]) -> T:
+    """The connection goes back when the work has ended in order, or the server refused it and lives on."""
     try:
         result = await work(connection)
-    except BaseException:
-        connection.pgconn.finish()
+    except BaseException as error:
+        if isinstance(error, psycopg.Error) and _is_reusable(connection):
+            pool.idle.append(connection)
+        else:
+            connection.pgconn.finish()
         raise
     pool.idle.append(connection)
     return result
+
+
+def _is_reusable(connection: Connection) -> bool:
+    return connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
 
 
 def _drop(pool: _Pool) -> None:

@@ -120,11 +120,23 @@ def row_of_interaction(interaction: Interaction) -> Row:
         interaction.signed_in_since,
         interaction.shown,
         interaction.used_at,
+        interaction.pushed_digest,
     )
 
 
 def interaction_of(row: Row) -> Interaction:
-    digest, browser_digest, request, created_at, expires_at, hint_sub, signed_in_since, shown, used_at = row
+    (
+        digest,
+        browser_digest,
+        request,
+        created_at,
+        expires_at,
+        hint_sub,
+        signed_in_since,
+        shown,
+        used_at,
+        pushed,
+    ) = row
     return Interaction(
         digest=digest,
         browser_digest=browser_digest,
@@ -135,6 +147,7 @@ def interaction_of(row: Row) -> Interaction:
         signed_in_since=signed_in_since,
         shown=shown,
         used_at=used_at,
+        pushed_digest=pushed,
     )
 
 
@@ -160,6 +173,10 @@ def row_of_authorization(grant: Authorization) -> Row:
         grant.created_at,
         grant.expires_at,
         grant.revoked_at,
+        grant.dpop_jkt,
+        grant.x5t_s256,
+        grant.acr,
+        grant.details,
     )
 
 
@@ -185,17 +202,21 @@ def authorization_of(row: Row) -> Authorization:
         created_at=row[17],
         expires_at=row[18],
         revoked_at=row[19],
+        dpop_jkt=row[20],
+        x5t_s256=row[21],
+        acr=row[22],
+        details=row[23],
     )
 
 
 def standing_of(row: Row) -> Standing:
-    """20 columns of the authorization, 2 of the client, 8 of the user, 9 of the sign-in, 5 of the consent."""
+    """24 columns of the authorization, 2 of the client, 8 of the user, 9 of the sign-in, 5 of the consent."""
     return Standing(
-        authorization=authorization_of(row[:20]),
-        client=client_of(row[20:22]) if row[20] is not None else None,
-        user=user_of(row[22:30]) if row[22] is not None else None,
-        sign_in=sign_in_of(row[30:39]) if row[30] is not None else None,
-        consent=consent_of(row[39:44]) if row[39] is not None else None,
+        authorization=authorization_of(row[:24]),
+        client=client_of(row[24:26]) if row[24] is not None else None,
+        user=user_of(row[26:34]) if row[26] is not None else None,
+        sign_in=sign_in_of(row[34:43]) if row[34] is not None else None,
+        consent=consent_of(row[43:48]) if row[43] is not None else None,
     )
 
 

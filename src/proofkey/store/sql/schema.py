@@ -7,6 +7,7 @@ here as digests only; private keys and a provider's tokens are sealed.
 from typing import Final
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
     Float,
@@ -20,6 +21,8 @@ from sqlalchemy import (
     text,
 )
 
+NUMBER: Final = Integer().with_variant(BigInteger(), "postgresql")
+"""64 bits: seconds since 1970 leave 32 in 2038."""
 VERSION_TABLE: Final = "proofkey_version"
 
 METADATA: Final = MetaData(
@@ -36,8 +39,8 @@ CLIENTS: Final = Table(
     METADATA,
     Column("client_id", Text, primary_key=True),
     Column("registration", Text, nullable=False),
-    Column("disabled", Integer, nullable=False, server_default=text("0")),
-    Column("updated_at", Integer, nullable=False),
+    Column("disabled", NUMBER, nullable=False, server_default=text("0")),
+    Column("updated_at", NUMBER, nullable=False),
 )
 
 USERS: Final = Table(
@@ -48,10 +51,10 @@ USERS: Final = Table(
     Column("password_hash", Text, nullable=False),
     Column("roles", Text, nullable=False),
     Column("claims", Text, nullable=False),
-    Column("disabled", Integer, nullable=False, server_default=text("0")),
-    Column("created_at", Integer, nullable=False),
-    Column("password_changed_at", Integer, nullable=False),
-    Column("deleted_at", Integer),
+    Column("disabled", NUMBER, nullable=False, server_default=text("0")),
+    Column("created_at", NUMBER, nullable=False),
+    Column("password_changed_at", NUMBER, nullable=False),
+    Column("deleted_at", NUMBER),
     CheckConstraint("(username IS NULL) = (deleted_at IS NOT NULL)", name="tombstone"),
 )
 """A deleted user leaves `sub` and `deleted_at`; everything else of the row is emptied."""
@@ -62,12 +65,12 @@ SIGN_INS: Final = Table(
     Column("sid", Text, primary_key=True),
     Column("digest", Text, nullable=False, unique=True),
     Column("sub", Text, ForeignKey("users.sub"), nullable=False),
-    Column("auth_time", Integer, nullable=False),
+    Column("auth_time", NUMBER, nullable=False),
     Column("amr", Text, nullable=False),
-    Column("created_at", Integer, nullable=False),
-    Column("seen_at", Integer, nullable=False),
-    Column("absolute_expires_at", Integer, nullable=False),
-    Column("ended_at", Integer),
+    Column("created_at", NUMBER, nullable=False),
+    Column("seen_at", NUMBER, nullable=False),
+    Column("absolute_expires_at", NUMBER, nullable=False),
+    Column("ended_at", NUMBER),
     Index("ix_sign_ins_sub", "sub"),
     Index("ix_sign_ins_absolute_expires_at", "absolute_expires_at"),
 )
@@ -79,7 +82,7 @@ CONSENTS: Final = Table(
     Column("client_id", Text, ForeignKey("clients.client_id"), nullable=False),
     Column("scope", Text, nullable=False),
     Column("resource", Text, nullable=False),
-    Column("granted_at", Integer, nullable=False),
+    Column("granted_at", NUMBER, nullable=False),
     PrimaryKeyConstraint("sub", "client_id"),
 )
 
@@ -89,12 +92,13 @@ INTERACTIONS: Final = Table(
     Column("digest", Text, primary_key=True),
     Column("browser_digest", Text, nullable=False),
     Column("request", Text, nullable=False),
-    Column("created_at", Integer, nullable=False),
-    Column("expires_at", Integer, nullable=False),
+    Column("created_at", NUMBER, nullable=False),
+    Column("expires_at", NUMBER, nullable=False),
     Column("hint_sub", Text),
-    Column("signed_in_since", Integer),
+    Column("signed_in_since", NUMBER),
     Column("shown", Text),
-    Column("used_at", Integer),
+    Column("used_at", NUMBER),
+    Column("pushed_digest", Text),
     Index("ix_interactions_expires_at", "expires_at"),
 )
 
@@ -108,22 +112,55 @@ AUTHORIZATIONS: Final = Table(
     Column("scope", Text, nullable=False),
     Column("resource", Text, nullable=False),
     Column("nonce", Text),
-    Column("auth_time", Integer),
+    Column("auth_time", NUMBER),
     Column("code_digest", Text, unique=True),
     Column("code_challenge", Text),
     Column("redirect_uri", Text),
-    Column("code_expires_at", Integer, nullable=False),
-    Column("code_used_at", Integer),
-    Column("generation", Integer, nullable=False),
-    Column("rotated_at", Integer),
-    Column("refresh_idle_expires_at", Integer),
-    Column("refresh_absolute_expires_at", Integer),
-    Column("created_at", Integer, nullable=False),
-    Column("expires_at", Integer, nullable=False),
-    Column("revoked_at", Integer),
+    Column("code_expires_at", NUMBER, nullable=False),
+    Column("code_used_at", NUMBER),
+    Column("generation", NUMBER, nullable=False),
+    Column("rotated_at", NUMBER),
+    Column("refresh_idle_expires_at", NUMBER),
+    Column("refresh_absolute_expires_at", NUMBER),
+    Column("created_at", NUMBER, nullable=False),
+    Column("expires_at", NUMBER, nullable=False),
+    Column("revoked_at", NUMBER),
+    Column("dpop_jkt", Text),
+    Column("x5t_s256", Text),
+    Column("acr", Text),
+    Column("details", Text),
     Index("ix_authorizations_sub", "sub"),
     Index("ix_authorizations_sid", "sid"),
     Index("ix_authorizations_expires_at", "expires_at"),
+)
+
+PUSHED_REQUESTS: Final = Table(
+    "pushed_requests",
+    METADATA,
+    Column("digest", Text, primary_key=True),
+    Column("client_id", Text, ForeignKey("clients.client_id"), nullable=False),
+    Column("request", Text, nullable=False),
+    Column("dpop_jkt", Text),
+    Column("hint_sub", Text),
+    Column("created_at", NUMBER, nullable=False),
+    Column("expires_at", NUMBER, nullable=False),
+    Column("used_at", NUMBER),
+    Index("ix_pushed_requests_expires_at", "expires_at"),
+)
+
+OPAQUE_TOKENS: Final = Table(
+    "opaque_tokens",
+    METADATA,
+    Column("digest", Text, primary_key=True),
+    Column("authorization_id", Text),
+    Column("client_id", Text, ForeignKey("clients.client_id"), nullable=False),
+    Column("sub", Text, ForeignKey("users.sub")),
+    Column("claims", Text, nullable=False),
+    Column("created_at", NUMBER, nullable=False),
+    Column("expires_at", NUMBER, nullable=False),
+    Column("revoked_at", NUMBER),
+    Index("ix_opaque_tokens_authorization_id", "authorization_id"),
+    Index("ix_opaque_tokens_expires_at", "expires_at"),
 )
 
 SIGNING_KEYS: Final = Table(
@@ -133,10 +170,10 @@ SIGNING_KEYS: Final = Table(
     Column("algorithm", Text, nullable=False),
     Column("sealed_private_jwk", Text, nullable=False),
     Column("public_jwk", Text, nullable=False),
-    Column("created_at", Integer, nullable=False),
-    Column("active_from", Integer, nullable=False),
-    Column("retired_at", Integer),
-    Column("remove_at", Integer),
+    Column("created_at", NUMBER, nullable=False),
+    Column("active_from", NUMBER, nullable=False),
+    Column("retired_at", NUMBER),
+    Column("remove_at", NUMBER),
 )
 
 THROTTLES: Final = Table(
@@ -145,7 +182,7 @@ THROTTLES: Final = Table(
     Column("rule", Text, nullable=False),
     Column("key_digest", Text, nullable=False),
     Column("next_at", Float, nullable=False),
-    Column("count", Integer, nullable=False),
+    Column("count", NUMBER, nullable=False),
     Column("forget_at", Float, nullable=False),
     PrimaryKeyConstraint("rule", "key_digest"),
     Index("ix_throttles_forget_at", "forget_at"),
@@ -155,8 +192,8 @@ THROTTLES: Final = Table(
 AUDIT_EVENTS: Final = Table(
     "audit_events",
     METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("at", Integer, nullable=False),
+    Column("id", NUMBER, primary_key=True),
+    Column("at", NUMBER, nullable=False),
     Column("name", Text, nullable=False),
     Column("sub", Text),
     Column("client_id", Text),
@@ -174,9 +211,9 @@ PENDING_LOGINS: Final = Table(
     Column("next_path", Text, nullable=False),
     Column("resource", Text, nullable=False),
     Column("scope", Text, nullable=False),
-    Column("max_age", Integer),
-    Column("created_at", Integer, nullable=False),
-    Column("expires_at", Integer, nullable=False),
+    Column("max_age", NUMBER),
+    Column("created_at", NUMBER, nullable=False),
+    Column("expires_at", NUMBER, nullable=False),
     Index("ix_pending_logins_expires_at", "expires_at"),
 )
 """`sealed` holds nonce and code_verifier."""
@@ -189,12 +226,12 @@ SESSIONS: Final = Table(
     Column("sub", Text, nullable=False),
     Column("claims", Text, nullable=False),
     Column("sid", Text),
-    Column("created_at", Integer, nullable=False),
-    Column("seen_at", Integer, nullable=False),
-    Column("absolute_expires_at", Integer, nullable=False),
+    Column("created_at", NUMBER, nullable=False),
+    Column("seen_at", NUMBER, nullable=False),
+    Column("absolute_expires_at", NUMBER, nullable=False),
     Column("sealed_tokens", Text, nullable=False),
-    Column("version", Integer, nullable=False),
+    Column("version", NUMBER, nullable=False),
     Column("refresh_holder", Text),
-    Column("refresh_until", Integer),
+    Column("refresh_until", NUMBER),
     Index("ix_sessions_absolute_expires_at", "absolute_expires_at"),
 )

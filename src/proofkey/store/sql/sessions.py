@@ -1,29 +1,26 @@
-"""The browser's sessions at a client, in SQLite. What the provider gave is sealed, each value to its place."""
+"""The browser's sessions at a client, in SQL. What the provider gave is sealed, each value to its place."""
 
-import sqlite3
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from proofkey.client.session import PendingLogin, Session, SessionTokens
 from proofkey.errors import ConfigurationError
 from proofkey.protocol.text import Instant, Secret
 from proofkey.store.sealed import Sealer
 from proofkey.store.sql import statements as sql
-from proofkey.store.sql.database import Database, Parameters, Row, purge
+from proofkey.store.sql.database import Database
 from proofkey.store.sql.documents import from_json, strings, to_json
+from proofkey.store.sql.part import Row, SqlDatabase, SqlPart, Transaction
+
+_LOCK_PENDING: Final = "SELECT 1 FROM pending_logins WHERE state_digest = ? FOR UPDATE"
 
 
-class SqliteSessionStore:
-    """`SessionStore` in an SQLite file. A record that another key has sealed counts as absent."""
+class SqlSessionStore(SqlPart):
+    """`SessionStore` in a database. A record that another key has sealed counts as absent."""
 
-    def __init__(self, database: Database, sealer: Sealer) -> None:
-        self._database = database
+    def __init__(self, database: SqlDatabase, sealer: Sealer) -> None:
+        super().__init__(database)
         self._sealer = sealer
-
-    @classmethod
-    def open(cls, path: Path, sealer: Sealer) -> Self:
-        """Makes, upgrades and opens the file. Raises: ConfigurationError."""
-        return cls(Database.open(path), sealer)
 
     # --- pending logins --------------------------------------------------------------------------------------
     async def insert_pending(self, pending: PendingLogin) -> None:
@@ -47,12 +44,13 @@ class SqliteSessionStore:
         return self._pending_of(await self._database.one(sql.FIND_PENDING, (state_digest,)))
 
     async def take_pending(self, state_digest: str) -> PendingLogin | None:
-        def work(connection: sqlite3.Connection) -> Row | None:
-            row: Row | None = connection.execute(sql.FIND_PENDING, (state_digest,)).fetchone()
-            connection.execute(sql.DELETE_PENDING, (state_digest,))
+        async def work(transaction: Transaction) -> Row | None:
+            await transaction.lock(_LOCK_PENDING, (state_digest,))
+            row = await transaction.one(sql.FIND_PENDING, (state_digest,))
+            await transaction.run(sql.DELETE_PENDING, (state_digest,))
             return row
 
-        return self._pending_of(await self._database.write(work))
+        return self._pending_of(await self._database.transact(work))
 
     def _pending_of(self, row: Row | None) -> PendingLogin | None:
         secrets = self._unsealed(row[3], row[0]) if row else None
@@ -124,19 +122,13 @@ class SqliteSessionStore:
 
     # --- upkeep ----------------------------------------------------------------------------------------------
     async def purge_sessions(self, now: Instant, *, batch: int = 500) -> int:
-        return await purge(self._database, sql.PURGE_SESSIONS, now, batch)
+        return await self._database.purge(sql.PURGED_SESSIONS, now, batch)
 
     async def ping(self) -> None:
         await self._database.ping()
 
     async def aclose(self) -> None:
         await self._database.aclose()
-
-    async def _change(self, statement: str, parameters: Parameters) -> bool:
-        """One conditional write: True when it changed a row."""
-        return await self._database.write(
-            lambda connection: connection.execute(statement, tuple(parameters)).rowcount == 1
-        )
 
     def _sealed_tokens(self, id_: str, tokens: SessionTokens) -> str:
         return self._sealer.seal(to_json(_members_of(tokens)).encode(), id_)
@@ -146,6 +138,15 @@ class SqliteSessionStore:
             return from_json(self._sealer.open(sealed, context).decode())
         except ConfigurationError:
             return None
+
+
+class SqliteSessionStore(SqlSessionStore):
+    """`SessionStore` in an SQLite file."""
+
+    @classmethod
+    def open(cls, path: Path, sealer: Sealer) -> Self:
+        """Makes, upgrades and opens the file. Raises: ConfigurationError."""
+        return cls(Database.open(path), sealer)
 
 
 def _members_of(tokens: SessionTokens) -> dict[str, object]:

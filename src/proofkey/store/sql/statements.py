@@ -84,58 +84,101 @@ PUT_CONSENT: Final = """
 # --- interactions, authorizations --------------------------------------------------------------------------------
 INSERT_INTERACTION: Final = """
     INSERT INTO interactions
-        (digest, browser_digest, request, created_at, expires_at, hint_sub, signed_in_since, shown, used_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        (digest, browser_digest, request, created_at, expires_at, hint_sub, signed_in_since, shown, used_at,
+        pushed_digest)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 FIND_INTERACTION: Final = """
-    SELECT digest, browser_digest, request, created_at, expires_at, hint_sub, signed_in_since, shown, used_at
+    SELECT digest, browser_digest, request, created_at, expires_at, hint_sub, signed_in_since, shown, used_at,
+        pushed_digest
     FROM interactions WHERE digest = ?
 """
 MARK_SIGNED_IN: Final = "UPDATE interactions SET signed_in_since = ? WHERE digest = ? AND used_at IS NULL"
 MARK_SHOWN: Final = "UPDATE interactions SET shown = ? WHERE digest = ? AND used_at IS NULL"
 USE_INTERACTION: Final = "UPDATE interactions SET used_at = ? WHERE digest = ? AND used_at IS NULL"
 
+INSERT_PUSHED_REQUEST: Final = """
+    INSERT INTO pushed_requests (digest, client_id, request, dpop_jkt, hint_sub, created_at, expires_at, used_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+FIND_PUSHED_REQUEST: Final = """
+    SELECT digest, client_id, request, dpop_jkt, hint_sub, created_at, expires_at, used_at
+    FROM pushed_requests WHERE digest = ?
+"""
+USE_PUSHED_REQUEST: Final = "UPDATE pushed_requests SET used_at = ? WHERE digest = ? AND used_at IS NULL"
+
 INSERT_AUTHORIZATION: Final = """
     INSERT INTO authorizations
         (id, client_id, sub, sid, scope, resource, nonce, auth_time, code_digest, code_challenge, redirect_uri,
         code_expires_at, code_used_at, generation, rotated_at, refresh_idle_expires_at,
-        refresh_absolute_expires_at, created_at, expires_at, revoked_at)
+        refresh_absolute_expires_at, created_at, expires_at, revoked_at, dpop_jkt, x5t_s256, acr, details)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
         coalesce(?20, (
             SELECT ended_at FROM sign_ins
             WHERE sid = ?4 AND instr(' ' || ?5 || ' ', ' offline_access ') = 0
-        ))
+        )),
+        ?21, ?22, ?23, ?24
     )
 """
 """Revoked from the start when its sign-in ended a moment ago: `end_sign_in` could not see it."""
 
-_STANDING: Final = """
-    SELECT a.id, a.client_id, a.sub, a.sid, a.scope, a.resource, a.nonce, a.auth_time, a.code_digest,
+_STANDING_COLUMNS: Final = """
+        a.id, a.client_id, a.sub, a.sid, a.scope, a.resource, a.nonce, a.auth_time, a.code_digest,
         a.code_challenge, a.redirect_uri, a.code_expires_at, a.code_used_at, a.generation,
         a.rotated_at, a.refresh_idle_expires_at, a.refresh_absolute_expires_at, a.created_at, a.expires_at,
-        a.revoked_at,
+        a.revoked_at, a.dpop_jkt, a.x5t_s256, a.acr, a.details,
         c.registration, c.disabled,
         u.sub, u.username, u.password_hash, u.roles, u.claims, u.disabled, u.created_at, u.password_changed_at,
         s.sid, s.digest, s.sub, s.auth_time, s.amr, s.created_at, s.seen_at, s.absolute_expires_at, s.ended_at,
         k.sub, k.client_id, k.scope, k.resource, k.granted_at
-    FROM authorizations a
+"""
+_STANDING_JOINS: Final = """
         LEFT JOIN clients c ON c.client_id = a.client_id
         LEFT JOIN users u ON u.sub = a.sub AND u.deleted_at IS NULL
         LEFT JOIN sign_ins s ON s.sid = a.sid
         LEFT JOIN consents k ON k.sub = a.sub AND k.client_id = a.client_id
 """
+_STANDING: Final = f"SELECT {_STANDING_COLUMNS} FROM authorizations a {_STANDING_JOINS}"  # noqa: S608 - our own names
 FIND_CODE: Final = _STANDING + "WHERE a.code_digest = ?"
 FIND_AUTHORIZATION: Final = _STANDING + "WHERE a.id = ?"
 USE_CODE: Final = """
-    UPDATE authorizations SET code_used_at = ?, generation = 1
+    UPDATE authorizations
+    SET code_used_at = ?, generation = 1, dpop_jkt = coalesce(dpop_jkt, ?), x5t_s256 = coalesce(x5t_s256, ?)
     WHERE id = ? AND code_used_at IS NULL AND revoked_at IS NULL
 """
 ROTATE: Final = """
     UPDATE authorizations
-    SET generation = generation + 1, rotated_at = ?, refresh_idle_expires_at = ?, expires_at = ?
+    SET generation = generation + 1, rotated_at = ?, refresh_idle_expires_at = ?, expires_at = ?,
+        dpop_jkt = coalesce(dpop_jkt, ?), x5t_s256 = coalesce(x5t_s256, ?)
+    WHERE id = ? AND generation = ? AND revoked_at IS NULL
+"""
+PROLONG: Final = """
+    UPDATE authorizations
+    SET refresh_idle_expires_at = ?, expires_at = ?,
+        dpop_jkt = coalesce(dpop_jkt, ?), x5t_s256 = coalesce(x5t_s256, ?)
     WHERE id = ? AND generation = ? AND revoked_at IS NULL
 """
 REVOKE: Final = "UPDATE authorizations SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL"
+
+# --- opaque access tokens ----------------------------------------------------------------------------------------
+INSERT_OPAQUE_TOKEN: Final = """
+    INSERT INTO opaque_tokens
+        (digest, authorization_id, client_id, sub, claims, created_at, expires_at, revoked_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+REVOKE_OPAQUE_TOKEN: Final = f"""
+    {INSERT_OPAQUE_TOKEN}
+    ON CONFLICT (digest) DO UPDATE SET revoked_at = excluded.revoked_at WHERE opaque_tokens.revoked_at IS NULL
+"""
+FIND_OPAQUE_TOKEN: Final = f"""
+    SELECT o.digest, o.authorization_id, o.client_id, o.sub, o.claims, o.created_at, o.expires_at, o.revoked_at,
+        h.registration, h.disabled, {_STANDING_COLUMNS}
+    FROM opaque_tokens o
+        LEFT JOIN clients h ON h.client_id = o.client_id
+        LEFT JOIN authorizations a ON a.id = o.authorization_id
+        {_STANDING_JOINS}
+    WHERE o.digest = ?
+"""  # noqa: S608 - our own names
 
 # --- signing keys, throttles, audit ------------------------------------------------------------------------------
 LIST_SIGNING_KEYS: Final = """
@@ -147,7 +190,7 @@ INSERT_SIGNING_KEY: Final = """
     INSERT INTO signing_keys
         (kid, algorithm, sealed_private_jwk, public_jwk, created_at, active_from, retired_at, remove_at)
     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
-    WHERE ?9 IS NULL OR NOT EXISTS (
+    WHERE NOT EXISTS (
         SELECT 1 FROM signing_keys WHERE algorithm = ?2 AND active_from > ?9 AND retired_at IS NULL
     )
 """
@@ -163,17 +206,26 @@ FORGET_ATTEMPTS: Final = "DELETE FROM throttles WHERE rule = ? AND key_digest = 
 INSERT_EVENT: Final = "INSERT INTO audit_events (at, name, sub, client_id, detail) VALUES (?, ?, ?, ?, ?)"
 
 # --- purge: each takes the instant and the most rows -------------------------------------------------------------
-PURGE: Final = (
-    "DELETE FROM interactions WHERE rowid IN (SELECT rowid FROM interactions WHERE expires_at <= ? LIMIT ?)",
-    "DELETE FROM authorizations WHERE rowid IN (SELECT rowid FROM authorizations WHERE expires_at <= ? LIMIT ?)",
-    "DELETE FROM sign_ins WHERE rowid IN (SELECT rowid FROM sign_ins WHERE absolute_expires_at <= ? LIMIT ?)",
-    "DELETE FROM throttles WHERE rowid IN (SELECT rowid FROM throttles WHERE forget_at <= ? LIMIT ?)",
-    "DELETE FROM signing_keys WHERE rowid IN (SELECT rowid FROM signing_keys WHERE remove_at <= ? LIMIT ?)",
+PURGED: Final = (
+    ("interactions", "expires_at"),
+    ("authorizations", "expires_at"),
+    ("sign_ins", "absolute_expires_at"),
+    ("throttles", "forget_at"),
+    ("pushed_requests", "expires_at"),
+    ("opaque_tokens", "expires_at"),
+    ("signing_keys", "remove_at"),
 )
-PURGE_SESSIONS: Final = (
-    "DELETE FROM pending_logins WHERE rowid IN (SELECT rowid FROM pending_logins WHERE expires_at <= ? LIMIT ?)",
-    "DELETE FROM sessions WHERE rowid IN (SELECT rowid FROM sessions WHERE absolute_expires_at <= ? LIMIT ?)",
-)
+"""Tables and the column that says when a row's time is over."""
+PURGED_SESSIONS: Final = (("pending_logins", "expires_at"), ("sessions", "absolute_expires_at"))
+
+
+def purge_statement(table: str, column: str) -> str:
+    """SQLite's delete of rows whose time is over."""
+    return f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {column} <= ? LIMIT ?)"  # noqa: S608  # our own names
+
+
+PURGE: Final = tuple(purge_statement(*one) for one in PURGED)
+PURGE_SESSIONS: Final = tuple(purge_statement(*one) for one in PURGED_SESSIONS)
 
 # --- a client's sessions -----------------------------------------------------------------------------------------
 INSERT_PENDING: Final = """

@@ -12,7 +12,7 @@ from proofkey.errors import ConfigurationError, missing_extra
 from proofkey.findings import Finding
 from proofkey.store.sql.connection import connect, reason
 
-REVISIONS: Final = ("0001",)
+REVISIONS: Final = ("0001", "0002")
 """Every revision of the schema, oldest first (a test compares it with the migrations)."""
 HEAD: Final = REVISIONS[-1]
 START_WAIT: Final = 5.0

@@ -1,0 +1,56 @@
+"""Pushed requests, opaque tokens, bound grants.
+
+Only additions, so that workers of the version before go on beside it.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from proofkey.store.sql.schema import NUMBER
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.add_column("interactions", sa.Column("pushed_digest", sa.Text(), nullable=True))
+    for name in ("dpop_jkt", "x5t_s256", "acr", "details"):
+        op.add_column("authorizations", sa.Column(name, sa.Text(), nullable=True))
+    _pushed_requests()
+    _opaque_tokens()
+
+
+def _pushed_requests() -> None:
+    op.create_table(
+        "pushed_requests",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("request", sa.Text(), nullable=False),
+        sa.Column("dpop_jkt", sa.Text(), nullable=True),
+        sa.Column("hint_sub", sa.Text(), nullable=True),
+        sa.Column("created_at", NUMBER, nullable=False),
+        sa.Column("expires_at", NUMBER, nullable=False),
+        sa.Column("used_at", NUMBER, nullable=True),
+        sa.ForeignKeyConstraint(["client_id"], ["clients.client_id"], name=op.f("fk_pushed_requests_client_id")),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_pushed_requests")),
+    )
+    op.create_index("ix_pushed_requests_expires_at", "pushed_requests", ["expires_at"])
+
+
+def _opaque_tokens() -> None:
+    op.create_table(
+        "opaque_tokens",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("authorization_id", sa.Text(), nullable=True),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("sub", sa.Text(), nullable=True),
+        sa.Column("claims", sa.Text(), nullable=False),
+        sa.Column("created_at", NUMBER, nullable=False),
+        sa.Column("expires_at", NUMBER, nullable=False),
+        sa.Column("revoked_at", NUMBER, nullable=True),
+        sa.ForeignKeyConstraint(["client_id"], ["clients.client_id"], name=op.f("fk_opaque_tokens_client_id")),
+        sa.ForeignKeyConstraint(["sub"], ["users.sub"], name=op.f("fk_opaque_tokens_sub")),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_opaque_tokens")),
+    )
+    op.create_index("ix_opaque_tokens_authorization_id", "opaque_tokens", ["authorization_id"])
+    op.create_index("ix_opaque_tokens_expires_at", "opaque_tokens", ["expires_at"])
