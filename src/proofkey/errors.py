@@ -78,6 +78,12 @@ class InvalidRequest(OAuthError):
     error = "invalid_request"
 
 
+class SubjectTokenRefused(InvalidRequest):
+    """RFC 8693 §2.2.2: one text for every cause, so that nobody learns what a token is that is not his."""
+
+    public = "The subject_token is not accepted."
+
+
 class InvalidClient(OAuthError):
     """One text for every cause: unknown, disabled, wrong secret, wrong method."""
 
@@ -118,6 +124,10 @@ class LoginRequired(OAuthError):
     error = "login_required"
 
 
+class UnmetAuthenticationRequirements(OAuthError):
+    error = "unmet_authentication_requirements"
+
+
 class ConsentRequired(OAuthError):
     error = "consent_required"
 
@@ -148,18 +158,25 @@ class NoLocation(OAuthError):
     error = "invalid_request"
 
 
+class InvalidRequestUri(NoLocation):
+    """RFC 9101 §7: a request_uri that is not known, over, used up or another client's: a page, 400."""
+
+    error = "invalid_request_uri"
+
+
+class InvalidRequestObject(OAuthError):
+    """RFC 9101 §7: one text for every cause; the reason goes to the log."""
+
+    error = "invalid_request_object"
+    public = "The request object is not valid."
+
+
 class InteractionClosed(AccessDenied):
     """A page of a flow that is over, expired or another browser's: a page, 403, and nothing happens."""
 
 
 class SignInFailed(ProofkeyError):
     """The username or the password is not right; one text for every cause."""
-
-
-class UnsupportedTokenType(OAuthError):
-    """RFC 7009 §2.2.1."""
-
-    error = "unsupported_token_type"
 
 
 class NoCredentials(OAuthError):

@@ -120,6 +120,31 @@ class Finding(Enum):
         "The client's registration is not valid.",
         "Correct the member that the message names.",
     )
+    ASSERTION_CLIENT = (
+        "CLI-21",
+        "The client assertion does not name this client as iss and sub.",
+        "Put the client_id into both, and into the parameter client_id if it is sent.",
+    )
+    ASSERTION_AUDIENCE = (
+        "CLI-22",
+        "The client assertion is not for this server alone.",
+        "Put the issuer into aud, letter for letter and nothing else; not the token endpoint's address.",
+    )
+    ASSERTION_TYPE = (
+        "CLI-23",
+        "The typ of the client assertion is that of another kind of JWT.",
+        "Set typ to client-authentication+jwt, or leave it out.",
+    )
+    ASSERTION_TIME = (
+        "CLI-24",
+        "The client assertion is over, begins in the future, or lives for more than 300 seconds.",
+        "Make one for each request, with an exp one minute ahead; compare the clocks.",
+    )
+    ASSERTION_REPLAYED = (
+        "CLI-25",
+        "This client assertion was used before.",
+        "Make one with a new jti for each request, retries included.",
+    )
 
     # --- redirect URIs -----------------------------------------------------------------------------------
     REDIRECT_URI_UNREGISTERED = (
@@ -199,8 +224,8 @@ class Finding(Enum):
     )
     RESPONSE_MODE_WRONG = (
         "GRT-03",
-        "The response_mode is not offered.",
-        "Leave it out: the code arrives in the query.",
+        "The response_mode is not offered, or not for this client.",
+        "Leave it out: the code arrives in the query. Or add it to the client's response_modes.",
     )
     GRANT_TYPE_UNKNOWN = (
         "GRT-01",
@@ -243,6 +268,51 @@ class Finding(Enum):
         "Send `none` alone.",
     )
     REQUEST_OBJECT_UNSUPPORTED = ("REQ-11", "Request objects are not offered here.", "Send plain parameters.")
+    REQUEST_OBJECT_NEEDED = (
+        "JAR-01",
+        "The client is registered for signed request objects, and this request is none.",
+        "Send `request` with a signed object; or register the client without require_signed_request_object.",
+    )
+    REQUEST_OBJECT_TYPE = (
+        "JAR-02",
+        "The JWT is not a request object by its type.",
+        "Write `oauth-authz-req+jwt` into the header's typ.",
+    )
+    REQUEST_OBJECT_CLIENT = (
+        "JAR-03",
+        "The request object is not one of the client that sends it.",
+        "Set iss and client_id to the client's id; leave out sub, request and request_uri.",
+    )
+    REQUEST_OBJECT_AUDIENCE = (
+        "JAR-04",
+        "The request object is for another server.",
+        "Set aud to the issuer, letter for letter.",
+    )
+    REQUEST_OBJECT_TIME = (
+        "JAR-05",
+        "The request object is over, not valid yet, or valid for too long.",
+        "Set nbf to now and exp to at most 60 minutes later, and compare the clocks.",
+    )
+    REQUEST_URI_AND_OBJECT = (
+        "JAR-06",
+        "The request has both request and request_uri.",
+        "Send one of them.",
+    )
+    PUSHED_REQUEST_UNKNOWN = (
+        "PAR-01",
+        "The request_uri is not known, is over, is used up, or is another client's.",
+        "Push the request anew; each request_uri is for one sign-in, begun within its expires_in.",
+    )
+    PUSHED_REQUEST_NEEDED = (
+        "PAR-02",
+        "This authorization request has to be pushed.",
+        "Send it to the pushed_authorization_request_endpoint, and its request_uri here.",
+    )
+    PUSHED_BY_REFERENCE = (
+        "PAR-03",
+        "A pushed request has a request_uri.",
+        "Push the parameters themselves, or a request object.",
+    )
     LOGIN_NEEDED = (
         "SES-10",
         "The person is not signed in, and no page may be shown.",
@@ -274,6 +344,16 @@ class Finding(Enum):
         "The id_token_hint is not an ID token of this server for this client.",
         "Send an ID token that this server issued to the same client; it may have expired.",
     )
+    CONTEXT_NOT_MET = (
+        "OID-15",
+        "The sign-in cannot reach any authentication context class that the request demands.",
+        "Ask for a class of acr_values_supported, or do without `essential`.",
+    )
+    SUBJECT_OTHER = (
+        "OID-16",
+        "Somebody else is signed in than the claims parameter asks for.",
+        "Sign out first, or send the request without a value for `sub`.",
+    )
     HINT_OTHER_USER = (
         "OID-10",
         "Somebody else is signed in than the id_token_hint names.",
@@ -284,10 +364,50 @@ class Finding(Enum):
         "The client_id is not the client of the id_token_hint.",
         "Send the client_id to which the ID token was issued, or none.",
     )
-    REVOKE_NOT_POSSIBLE = (
-        "TOK-40",
-        "A client's own access token cannot be revoked; it dies with its exp.",
-        "Wait for its exp (at most ten minutes), or disable the client.",
+    TOKEN_NOT_OURS = (
+        "TOK-41",
+        "The access token is none of this server's, or is gone.",
+        "Send an access token that this server issued, whole and before its end.",
+    )
+    INTROSPECTION_FOREIGN = (
+        "INT-10",
+        "The client asks about a token that is neither its own nor for its API; it is told that it is not active.",
+        "Name the client in [server] resources[].clients of the API whose tokens it receives.",
+    )
+    EXCHANGE_PARAMETER = (
+        "EXC-10",
+        "The token exchange asks for something that is not offered here.",
+        "Send an access token as subject_token, ask for an access token, and send no actor_token.",
+    )
+    EXCHANGE_SUBJECT = (
+        "EXC-11",
+        "The subject_token cannot be exchanged: it is no live access token of this server.",
+        "Send the access token that was received and verified, before its end.",
+    )
+    EXCHANGE_FOREIGN = (
+        "EXC-12",
+        "The subject_token was issued to another client, for another API.",
+        "Name the client in [server] resources[].clients of the API whose tokens it exchanges.",
+    )
+    EXCHANGE_NOBODY = (
+        "EXC-13",
+        "No person stands behind the subject_token, so there is nobody to act for.",
+        "Take the client_credentials grant for calls that a client makes for itself.",
+    )
+    EXCHANGE_ACTOR = (
+        "EXC-14",
+        "The subject_token says who may act for its subject (may_act), and that is another client.",
+        "Exchange it as the client that may_act names.",
+    )
+    EXCHANGE_TARGET = (
+        "EXC-15",
+        "The exchange does not name one API for which this client may have a scope.",
+        "Ask for one resource of [server] resources of which the client's registered scope holds a scope.",
+    )
+    EXCHANGE_TOO_DEEP = (
+        "EXC-16",
+        "The token has been passed on too often.",
+        "Shorten the chain of APIs that exchange each other's tokens.",
     )
 
     # --- codes, refresh tokens, decision -----------------------------------------------------------------
@@ -575,6 +695,16 @@ class Finding(Enum):
         "The proof has no nonce of this server, or an old one.",
         "Repeat the request once with the nonce of the DPoP-Nonce header in the proof.",
     )
+    DPOP_PROOF_NEEDED = (
+        "DPOP-22",
+        "The client or the grant is for tokens that are bound to a key, and the request has no proof.",
+        "Send a DPoP header with a proof for this very request.",
+    )
+    DPOP_GRANT_KEY_OTHER = (
+        "DPOP-23",
+        "The code or the refresh token is bound to another key than the one of the proof.",
+        "Sign the proof with the key that the flow began with.",
+    )
     DPOP_TOKEN_UNBOUND = (
         "DPOP-18",
         "The access token was sent under the scheme DPoP but is bound to no key.",
@@ -604,6 +734,16 @@ class Finding(Enum):
         "MTLS-02",
         "The token is bound to another client certificate.",
         "Present the certificate that the token was asked with.",
+    )
+    CLIENT_CERTIFICATE_MISSING = (
+        "MTLS-06",
+        "The client is registered for client certificates, and none came with the request.",
+        "Present the certificate; the proxy must be trusted and must forward it.",
+    )
+    CLIENT_CERTIFICATE_OTHER = (
+        "MTLS-07",
+        "The client certificate is not the one that is registered for the client, or bound to its grant.",
+        "Compare the registered name or certificate with the one that is presented.",
     )
     CERTIFICATE_NOT_OFFERED = (
         "MTLS-03",

@@ -9,8 +9,8 @@ from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from proofkey.authorization_server.answers import Answer, Browser, Cookies, Json, Page, Redirect
-from proofkey.authorization_server.keys import ALGORITHMS, KeyRing, build_key_record
+from proofkey.authorization_server.answers import Answer, Browser, Cookies, FormPost, Json, Page, Redirect
+from proofkey.authorization_server.keys import FIRST, KeyRing, build_key_record
 from proofkey.authorization_server.policy import ConfiguredUser, Policy, Resource
 from proofkey.authorization_server.records import AuditEvent
 from proofkey.authorization_server.stores import ServerStore
@@ -18,6 +18,7 @@ from proofkey.protocol.client_authentication import build_basic
 from proofkey.protocol.jose import SigningKey, generate_signing_key
 from proofkey.protocol.pkce import challenge_of
 from proofkey.protocol.registration import ClientRegistration
+from proofkey.protocol.replay import ReplayMemory
 from proofkey.protocol.text import ClientId, Issuer, Pairs, Secret, Subject, decode_base64url
 from proofkey.runtime.master_key import MasterKey
 from proofkey.runtime.server_core import ServerCore, server_sealer
@@ -115,7 +116,7 @@ class QuickPasswords:
 @cache
 def first_keys() -> tuple[SigningKey, ...]:
     """RSA keys take a third of a second each: one pair for all tests."""
-    return tuple(generate_signing_key(algorithm) for algorithm in ALGORITHMS)
+    return tuple(generate_signing_key(algorithm) for algorithm in FIRST)
 
 
 @dataclass
@@ -177,7 +178,10 @@ def credentials(client_id: str, secret: Secret | None) -> tuple[tuple[str, ...],
 
 
 async def open_desk(
-    policy: Policy = POLICY, store: ServerStore | None = None, clock: TurnedClock | None = None
+    policy: Policy = POLICY,
+    store: ServerStore | None = None,
+    clock: TurnedClock | None = None,
+    replays: ReplayMemory | None = None,
 ) -> Desk:
     """A server that has started, with keys that were made once for all tests."""
     store, clock = store or MemoryServerStore(), clock or TurnedClock()
@@ -187,7 +191,14 @@ async def open_desk(
     opened = KeyRing(signing={key.algorithm: key for key in first_keys()})
     await store.insert_first_signing_keys(records, AuditEvent(at=now, name="keys.made"))
     core = ServerCore(
-        policy, store, clock=clock, entropy=entropy, master_key=MASTER_KEY, passwords=passwords, opened=opened
+        policy,
+        store,
+        clock=clock,
+        entropy=entropy,
+        master_key=MASTER_KEY,
+        passwords=passwords,
+        opened=opened,
+        replays=replays,
     )
     await core.start()
     return Desk(core, store, clock, entropy, passwords)
@@ -207,7 +218,7 @@ class Visitor:
         return Browser(sign_in=self.sign_in, interactions=dict(self.interactions), peer=self.peer)
 
     def keep(self, answer: Answer) -> Answer:
-        cookies = answer.cookies if isinstance(answer, Redirect | Page) else Cookies()
+        cookies = answer.cookies if isinstance(answer, Redirect | FormPost | Page) else Cookies()
         if cookies.sign_in is not None:
             self.sign_in = cookies.sign_in
         if cookies.clear_sign_in:

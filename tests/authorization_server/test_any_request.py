@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from proofkey.authorization_server.answers import Answer, Json, Page, Redirect
+from proofkey.authorization_server.answers import Answer, FormPost, Json, Page, Redirect
 from proofkey.errors import ProofkeyError
 from proofkey.protocol.client_authentication import build_basic
 from proofkey.protocol.text import Pairs
@@ -16,6 +16,7 @@ NAMES = st.one_of(
     st.sampled_from(
         ["client_id", "redirect_uri", "response_type", "scope", "state", "nonce", "prompt", "max_age", "resource",
          "code_challenge", "code_challenge_method", "login_hint", "id_token_hint", "response_mode", "request",
+         "request_uri",
          "grant_type", "code", "code_verifier", "refresh_token", "client_secret", "token", "token_type_hint",
          "access_token", "post_logout_redirect_uri", "username", "password", "decision"]
     ),
@@ -24,7 +25,7 @@ NAMES = st.one_of(
 VALUES = st.one_of(
     st.text(max_size=40),
     st.sampled_from(
-        ["web", "native", "https://rp.test/cb", "code", "openid", "S256", "none", "login", "0",
+        ["web", "native", "https://rp.test/cb", "code", "form_post", "openid", "S256", "none", "login", "0",
          "authorization_code",
          "refresh_token", "client_credentials", "https://api.test", "x" * 5000, "\x00",
          "a.1.b", "e30.e30.AA"]
@@ -59,6 +60,7 @@ def test_every_endpoint_answers_or_refuses(
         lambda: core.authorize(sent, browser),
         lambda: core.sign_in(id_, sent, browser),
         lambda: core.consent(id_, sent, browser),
+        lambda: core.push(sent, headers, "peer"),
         lambda: core.token(sent, headers, "peer"),
         lambda: core.revoke(sent, headers, "peer"),
         lambda: core.userinfo(headers, sent),
@@ -71,7 +73,7 @@ def test_every_endpoint_answers_or_refuses(
             answer = asyncio.run(_awaited(call))
         except ProofkeyError:
             continue
-        assert isinstance(answer, Redirect | Page | Json)
+        assert isinstance(answer, Redirect | FormPost | Page | Json)
         assert not (isinstance(answer, Redirect) and "code=" in answer.url.partition("?")[2].split("&")[0])
 
 

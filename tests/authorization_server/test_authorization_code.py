@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proofkey.authorization_server.records import AuditEvent
+from proofkey.authorization_server.records import NOBODY, AuditEvent, Sender
 from proofkey.errors import InvalidGrant, InvalidTarget, InvalidToken, OAuthError
 from proofkey.findings import Finding
 from proofkey.protocol.pkce import challenge_of
@@ -222,12 +222,12 @@ async def test_an_invalid_replay_changes_nothing(desk: Desk, visitor: Visitor, f
 class CheckThenSetStore(MemoryServerStore):
     """A store that reads, goes away, and writes: what a single-use value must never be built on."""
 
-    async def use_code(self, id_: str, now: Instant, event: AuditEvent) -> bool:
+    async def use_code(self, id_: str, now: Instant, event: AuditEvent, sender: Sender = NOBODY) -> bool:
         standing = await self.find_authorization(id_)
         await asyncio.sleep(0)
         if standing is None or standing.authorization.code_used_at is not None:
             return False
-        await super().use_code(id_, now, event)
+        await super().use_code(id_, now, event, sender)
         return True
 
     async def rotate(self, id_: str, generation: int, *args: Any) -> bool:
@@ -242,9 +242,9 @@ class CheckThenSetStore(MemoryServerStore):
 class SlowStore(MemoryServerStore):
     """Every caller has read before the first one writes; the write itself is one step."""
 
-    async def use_code(self, id_: str, now: Instant, event: AuditEvent) -> bool:
+    async def use_code(self, id_: str, now: Instant, event: AuditEvent, sender: Sender = NOBODY) -> bool:
         await asyncio.sleep(0)
-        return await super().use_code(id_, now, event)
+        return await super().use_code(id_, now, event, sender)
 
 
 async def _race(desk: Desk, number: int) -> int:

@@ -117,7 +117,7 @@ async def test_a_native_client_is_free_in_the_port_alone(
         pytest.param("web", {"response_type": None}, "invalid_request", id="no response_type"),
         pytest.param("web", {"response_mode": "fragment"}, "invalid_request", id="fragment"),
         pytest.param("web", {"response_mode": "web_message"}, "invalid_request", id="web_message"),
-        pytest.param("web", {"response_mode": "form_post"}, "invalid_request", id="form_post"),
+        pytest.param("web", {"response_mode": "jwt"}, "invalid_request", id="a signed response"),
         pytest.param("web", {"code_challenge": None}, "invalid_request", id="no challenge"),
         pytest.param("native", {"code_challenge": None}, "invalid_request", id="no challenge, public"),
         pytest.param("web", {"code_challenge_method": "plain"}, "invalid_request", id="plain"),

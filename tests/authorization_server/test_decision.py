@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from proofkey.authorization_server.decision import check_may_act
-from proofkey.authorization_server.records import AuditEvent, Consent, SignInStanding, Standing
-from proofkey.errors import InvalidGrant, InvalidToken, NoLocation
+from proofkey.authorization_server.records import AuditEvent, Consent, SignInStanding, Standing, TokenStanding
+from proofkey.errors import InvalidGrant, InvalidToken, NoLocation, SubjectTokenRefused
 from proofkey.findings import Finding
-from proofkey.protocol.text import ClientId, Instant, Subject
+from proofkey.protocol.registration import ACCESS_TOKEN_FORMATS
+from proofkey.protocol.text import ClientId, Instant, Subject, digest_of
 from proofkey.store.memory import MemoryServerStore
-from tests.authorization_server.driver import Desk, Visitor, open_desk, sent_back
+from tests.authorization_server.driver import API, Desk, Visitor, client, sent_back
+from tests.authorization_server.tokens_kit import KIT, ask, exchange, open_kit
 
 OFFLINE = "openid offline_access"
 ONLINE = "openid"
@@ -32,13 +34,18 @@ class WithdrawingStore(MemoryServerStore):
     async def find_authorization(self, id_: str) -> Standing | None:
         return self._seen(await super().find_authorization(id_))
 
+    async def find_opaque_token(self, digest: str) -> TokenStanding | None:
+        found = await super().find_opaque_token(digest)
+        return replace(found, grant=self._seen(found.grant)) if found else None
+
     def _seen(self, standing: Standing | None) -> Standing | None:
         return replace(standing, consent=None) if standing and self.withdrawn else standing
 
 
-@pytest.fixture
-async def desk() -> Desk:
-    return await open_desk(store=WithdrawingStore())
+@pytest.fixture(params=ACCESS_TOKEN_FORMATS)
+async def desk(request: pytest.FixtureRequest) -> Desk:
+    web = client("web", access_token_format=request.param)
+    return await open_kit(WithdrawingStore(), clients=(web, *KIT.clients[1:]))
 
 
 def _event(desk: Desk) -> AuditEvent:
@@ -128,23 +135,64 @@ async def _use_sign_in(desk: Desk, visitor: Visitor, code: str, tokens: dict[str
         return "no location"
 
 
+async def _ask(desk: Desk, token: str, asks: str) -> str:
+    return "acts" if (await ask(desk, token, asks))["active"] else "not active"
+
+
+async def _introspect(desk: Desk, visitor: Visitor, code: str, tokens: dict[str, Any]) -> str:
+    return await _ask(desk, tokens["access_token"], "api")
+
+
+async def _introspect_refresh_token(desk: Desk, visitor: Visitor, code: str, tokens: dict[str, Any]) -> str:
+    from proofkey.errors import InvalidClient
+
+    try:
+        return await _ask(desk, tokens["refresh_token"], "web")
+    except InvalidClient as error:
+        return error.error
+
+
+async def _exchange(desk: Desk, visitor: Visitor, code: str, tokens: dict[str, Any]) -> str:
+    try:
+        await exchange(desk, tokens["access_token"])
+    except SubjectTokenRefused as error:
+        return error.error
+    return "acts"
+
+
+async def _use_exchanged(desk: Desk, visitor: Visitor, code: str, tokens: dict[str, Any]) -> str:
+    return await _ask(desk, tokens["exchanged"], "stock")
+
+
 GRANTS: dict[str, Callable[[Desk, Visitor, str, dict[str, Any]], Awaitable[str]]] = {
     "code": _use_code,
     "refresh token": _use_refresh_token,
     "userinfo": _use_userinfo,
     "sign-in": _use_sign_in,
+    "introspection": _introspect,
+    "introspection of a refresh token": _introspect_refresh_token,
+    "token exchange": _exchange,
+    "exchanged token": _use_exchanged,
 }
 EXPECTED = {
     "code": {"consent withdrawn": "invalid_grant", "client disabled": "invalid_client", "revoked": "acts"},
     "refresh token": {"client disabled": "invalid_client", "signed out": "acts"},  # offline_access: OIDC Core §11
     "userinfo": {"signed out": "acts"},
     "sign-in": {"consent withdrawn": "consent_required", "client disabled": "no location", "revoked": "acts"},
+    "introspection": {"signed out": "acts"},
+    "introspection of a refresh token": {"client disabled": "invalid_client", "signed out": "acts"},
+    "token exchange": {"signed out": "acts"},
+    "exchanged token": {"signed out": "acts"},
 }
 ELSE = {
     "code": "invalid_grant",
     "refresh token": "invalid_grant",
     "userinfo": "invalid_token",
     "sign-in": "login_required",
+    "introspection": "not active",
+    "introspection of a refresh token": "not active",
+    "token exchange": "invalid_request",
+    "exchanged token": "not active",
 }
 
 
@@ -152,7 +200,8 @@ ELSE = {
 @pytest.mark.parametrize("happening", HAPPENINGS)
 @pytest.mark.parametrize("grant", GRANTS)
 async def test_the_matrix(desk: Desk, visitor: Visitor, grant: str, happening: str) -> None:
-    tokens = await visitor.tokens(desk, scope=OFFLINE)
+    tokens = await visitor.tokens(desk, scope=f"{OFFLINE} orders:read", resource=API)
+    tokens["exchanged"] = (await exchange(desk, tokens["access_token"]))["access_token"]
     code = (await visitor.walk(scope=OFFLINE))["code"]  # of another authorization, not redeemed yet
     desk.clock.turn(1)
     await HAPPENINGS[happening](desk, visitor, tokens)
@@ -162,17 +211,29 @@ async def test_the_matrix(desk: Desk, visitor: Visitor, grant: str, happening: s
 
 @pytest.mark.spec("BL-2.7-a")
 async def test_without_offline_access_signing_out_ends_userinfo(desk: Desk, visitor: Visitor) -> None:
-    tokens = await visitor.tokens(desk, scope=ONLINE)
+    tokens = await visitor.tokens(desk, scope=f"{ONLINE} orders:read", resource=API)
     assert "refresh_token" not in tokens
+    tokens["exchanged"] = (await exchange(desk, tokens["access_token"]))["access_token"]
     await _signed_out(desk, visitor, tokens)
     assert await _use_userinfo(desk, visitor, "", tokens) == "invalid_token"
+    assert await _introspect(desk, visitor, "", tokens) == "not active"
+    assert await _exchange(desk, visitor, "", tokens) == "invalid_request"
+    assert await _use_exchanged(desk, visitor, "", tokens) == "not active"
+
+
+@pytest.mark.spec("9700-4.14.2-d")
+async def test_the_client_that_exchanged_a_token_ends_it_when_it_is_disabled(desk: Desk, visitor: Visitor) -> None:
+    tokens = await visitor.tokens(desk, scope=f"{ONLINE} orders:read", resource=API)
+    tokens["exchanged"] = (await exchange(desk, tokens["access_token"]))["access_token"]
+    await desk.store.disable_client(ClientId("api"), desk.clock.now(), _event(desk))
+    assert await _use_exchanged(desk, visitor, "", tokens) == "not active"
+    assert await _use_userinfo(desk, visitor, "", tokens) == "acts"
 
 
 async def _standing(desk: Desk, visitor: Visitor, scope: str) -> Standing:
-    from tests.authorization_server.driver import claims_of
-
-    tokens = await visitor.tokens(desk, scope=scope)
-    standing = await desk.store.find_authorization(claims_of(tokens["access_token"])["authorization_id"])
+    back = await visitor.walk(scope=scope)
+    await desk.redeem(back["code"])
+    standing = await desk.store.find_code(digest_of(back["code"]))
     assert standing is not None
     assert standing.user is not None
     assert standing.client is not None

@@ -28,7 +28,7 @@ from tests.authorization_server.driver import (
 async def test_the_login_page_says_who_asks(visitor: Visitor) -> None:
     _, page = await visitor.page(login_hint="ann")
     assert (page.name, page.status) == ("login", 200)
-    assert page.context == {"client_name": "Web", "client_host": "rp.test", "username": "ann"}
+    assert page.context == {"client_name": "Web", "client_host": "rp.test", "username": "ann", "person": ""}
     assert page.form_targets == ("https://rp.test",)
 
 
@@ -43,6 +43,7 @@ async def test_the_consent_page_says_who_asks_for_what_and_for_how_long(visitor:
         "client_host": "127.0.0.1:50001",
         "person": "ann",
         "scope": ("openid", "profile", "email", "offline_access", "orders:read"),
+        "claims": (),
         "resource": (API,),
         "refresh_seconds": 8 * 3600,
     }

@@ -9,6 +9,11 @@ from proofkey.authorization_server.metadata import build_metadata
 from proofkey.protocol.text import Issuer
 from tests.authorization_server.driver import API, BILLING, POLICY
 
+METHODS = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
+ALGORITHMS = [
+    "ES256", "ES384", "ES512", "Ed25519", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512",
+]  # fmt: skip
+
 
 @pytest.mark.spec("OD-3-b", "OD-4.2-a", "OD-4.3-a", "MCP25-sec")
 def test_the_document() -> None:
@@ -19,27 +24,44 @@ def test_the_document() -> None:
         "userinfo_endpoint": "https://op.test/userinfo",
         "jwks_uri": "https://op.test/jwks",
         "revocation_endpoint": "https://op.test/revoke",
+        "introspection_endpoint": "https://op.test/introspect",
         "end_session_endpoint": "https://op.test/end-session",
         "scopes_supported": [
-            "openid", "profile", "email", "offline_access", "orders:read", "orders:write", "bills:read",
+            "openid", "profile", "email", "address", "phone", "offline_access",
+            "orders:read", "orders:write", "bills:read",
         ],
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "response_modes_supported": ["query", "form_post"],
+        "pushed_authorization_request_endpoint": "https://op.test/par",
+        "require_pushed_authorization_requests": False,
+        "grant_types_supported": [
+            "authorization_code", "refresh_token", "client_credentials",
+            "urn:ietf:params:oauth:grant-type:token-exchange",
+        ],
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "token_endpoint_auth_methods_supported": METHODS,
+        "revocation_endpoint_auth_methods_supported": METHODS,
+        "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
+        "revocation_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
+        "dpop_signing_alg_values_supported": ALGORITHMS,
+        "tls_client_certificate_bound_access_tokens": False,
+        "introspection_endpoint_auth_methods_supported": [
+            "client_secret_basic", "client_secret_post", "private_key_jwt",
+        ],
+        "introspection_signing_alg_values_supported": ["RS256", "ES256"],
         "id_token_signing_alg_values_supported": ["RS256", "ES256"],
-        "subject_types_supported": ["public"],
+        "userinfo_signing_alg_values_supported": ["RS256", "ES256"],
+        "subject_types_supported": ["public", "pairwise"],
         "claims_supported": [
-            "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "amr", "sid", "name",
+            "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "acr", "amr", "sid", "name",
             "family_name",
             "given_name", "middle_name", "nickname", "preferred_username", "profile", "picture", "website",
             "gender", "birthdate", "zoneinfo", "locale", "updated_at", "roles", "email", "email_verified",
+            "address", "phone_number", "phone_number_verified",
         ],
         "claim_types_supported": ["normal"],
-        "claims_parameter_supported": False,
+        "claims_parameter_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
@@ -47,6 +69,15 @@ def test_the_document() -> None:
         "ui_locales_supported": ["en"],
         "protected_resources": [API, BILLING],
     }  # fmt: skip
+
+
+@pytest.mark.spec("OC-15.1-a", "OD-3")
+def test_algorithms_and_classes_are_those_that_are_there() -> None:
+    policy = replace(POLICY, acr_values={"urn:pwd": ("pwd",), "urn:two": ("pwd", "otp")})
+    document = build_metadata(policy, ("ES256", "RS256", "PS256", "Ed25519"))
+    for member in ("id_token_signing_alg_values_supported", "userinfo_signing_alg_values_supported"):
+        assert document[member] == ["RS256", "ES256", "PS256", "Ed25519"]
+    assert document["acr_values_supported"] == ["urn:pwd", "urn:two"]
 
 
 @pytest.mark.spec("OD-4.2-a")
@@ -63,3 +94,11 @@ def test_endpoints_are_under_an_issuer_with_a_path() -> None:
         if name.endswith(("_endpoint", "_uri")):
             assert value.startswith(issuer + "/")
             assert "//" not in urlsplit(value).path
+
+
+@pytest.mark.spec("8414†", "8693-2-a †", "7662-2.1-a")
+def test_without_an_api_no_token_is_exchanged_and_nobody_asks_without_credentials() -> None:
+    document = build_metadata(replace(POLICY, resources={}))
+    assert document["grant_types_supported"] == ["authorization_code", "refresh_token", "client_credentials"]
+    assert "none" not in document["introspection_endpoint_auth_methods_supported"]
+    assert document["introspection_endpoint_auth_methods_supported"]

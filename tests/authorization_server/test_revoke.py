@@ -2,19 +2,20 @@
 
 import pytest
 
-from proofkey.authorization_server.records import AuditEvent
+from proofkey.authorization_server.answers import Json
+from proofkey.authorization_server.records import AuditEvent, OpaqueToken
 from proofkey.errors import (
     InvalidClient,
     InvalidGrant,
     InvalidRequest,
     InvalidToken,
     Unavailable,
-    UnsupportedTokenType,
 )
 from proofkey.findings import Finding
-from proofkey.protocol.text import Instant
+from proofkey.protocol.text import Instant, digest_of
 from proofkey.store.memory import MemoryServerStore
-from tests.authorization_server.driver import PEER, SECRET, Desk, Visitor, credentials, open_desk
+from tests.authorization_server.driver import API, PEER, SECRET, Desk, Visitor, client, credentials, open_desk
+from tests.authorization_server.tokens_kit import KIT, ask, open_kit
 
 HINTS = [
     {},
@@ -75,11 +76,42 @@ async def test_an_expired_access_token_is_answered_and_nothing_happens(desk: Des
     assert await desk.refresh(tokens["refresh_token"])
 
 
-async def test_a_clients_own_token_cannot_be_revoked_and_that_is_said(desk: Desk) -> None:
-    token = (await desk.token(grant_type="client_credentials"))["access_token"]
-    with pytest.raises(UnsupportedTokenType):
-        await desk.revoke(token)
-    assert (await desk.revoke(token, "first")).status == 200
+@pytest.mark.spec("7009-2-a", "7009-2.1-a")
+@pytest.mark.parametrize("hint", HINTS, ids=lambda hint: hint.get("token_type_hint", "no hint"))
+@pytest.mark.parametrize("access_token_format", ["jwt", "opaque"])
+async def test_a_clients_own_token_ends_alone(access_token_format: str, hint: dict[str, str]) -> None:
+    desk = await open_kit(clients=(*KIT.clients, client("machine", access_token_format=access_token_format)))
+    first, second = [
+        (await desk.token("machine", grant_type="client_credentials", resource=API))["access_token"] for _ in "12"
+    ]
+    assert (await desk.revoke(first, "first", **hint)).status == 200
+    assert (await ask(desk, first))["active"], "another client's"
+    for _ in range(2):
+        assert await desk.revoke(first, "machine", **hint) == Json(body={})
+    assert await ask(desk, first) == {"active": False}
+    assert (await ask(desk, second))["active"]
+    assert desk.event_names().count("access_token.revoked") == 1
+    desk.clock.turn(700)
+    while await desk.store.purge(desk.clock.now()):
+        pass
+    assert await ask(desk, first) == {"active": False}, "over by itself, and nothing of it is kept"
+    assert await desk.store.find_opaque_token(digest_of(first)) is None
+
+
+@pytest.mark.spec("7009-2-a", "7009-2.1-a")
+@pytest.mark.parametrize("hint", HINTS, ids=lambda hint: hint.get("token_type_hint", "no hint"))
+@pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
+async def test_an_opaque_token_is_revoked_with_all_of_its_grant(kind: str, hint: dict[str, str]) -> None:
+    desk = await open_kit()
+    tokens = await Visitor(desk.core).tokens(desk, "opaque")
+    assert (await desk.userinfo(tokens["access_token"]))["sub"] == "u1"
+    assert await desk.revoke(tokens[kind], "web", **hint) == Json(body={})
+    assert await desk.userinfo(tokens["access_token"]), "another client's"
+    await desk.revoke(tokens[kind], "opaque", **hint)
+    with pytest.raises(InvalidToken):
+        await desk.userinfo(tokens["access_token"])
+    with pytest.raises(InvalidGrant):
+        await desk.refresh(tokens["refresh_token"], "opaque")
 
 
 @pytest.mark.spec("V10-10.4.10")
@@ -103,7 +135,12 @@ async def test_a_store_that_fails_is_never_a_success() -> None:
         async def revoke(self, id_: str, now: Instant, event: AuditEvent) -> bool:
             raise Unavailable(Finding.STORE_UNAVAILABLE)
 
+        async def revoke_opaque_token(self, token: OpaqueToken, now: Instant, event: AuditEvent) -> bool:
+            raise Unavailable(Finding.STORE_UNAVAILABLE)
+
     desk = await open_desk(store=Failing())
     tokens = await Visitor(desk.core).tokens(desk)
-    with pytest.raises(Unavailable):
-        await desk.revoke(tokens["refresh_token"])
+    own = await desk.token(grant_type="client_credentials")
+    for token in (tokens["refresh_token"], tokens["access_token"], own["access_token"]):
+        with pytest.raises(Unavailable):
+            await desk.revoke(token)

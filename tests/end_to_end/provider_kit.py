@@ -5,7 +5,7 @@ import json
 import ssl
 import sys
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from io import BytesIO, StringIO, TextIOWrapper
@@ -30,6 +30,8 @@ WITH_QUERY: Final = "https://rp.test/cb?a=1"
 BYE: Final = "https://rp.test/bye"
 API: Final = "https://api.test"
 MAIL: Final = "https://mail.test"
+SECTOR: Final = "https://shop.test/sector.json"
+ACR: Final = {"urn:op:password": ["pwd"], "urn:op:two-factors": ["pwd", "otp"]}
 LOOPBACK: Final = "http://127.0.0.1/cb"
 PRIVATE: Final = "com.acme.app:/cb"
 SCOPE: Final = "openid profile email offline_access orders:read orders:write"
@@ -44,7 +46,7 @@ LONG: Final = "tall-grass-" * 18
 
 NAMES: Final = (
     *("ann", "bob", "cleo", "dora", "eve", "fred", "gus", "hugo", "ida"),
-    *("quiet", "raced", "timed"),
+    *("quiet", "raced", "timed", "olga", "otto"),
 )
 PEOPLE: Final[Mapping[str, str]] = {
     **{name: PASSPHRASE + name for name in NAMES},
@@ -75,6 +77,30 @@ CLIENTS: Final = [
     _client("other"),
     _client("first", skip_consent=True, redirect_uris=[CALLBACK, WITH_QUERY]),
     _client("rsa", skip_consent=True, id_token_signed_response_alg="RS256"),
+    _client("pss", skip_consent=True, id_token_signed_response_alg="PS256", userinfo_signed_response_alg="RS256"),
+    _client("ed", skip_consent=True, id_token_signed_response_alg="Ed25519", userinfo_signed_response_alg="PS256"),
+    _client(
+        "eddsa", skip_consent=True, id_token_signed_response_alg="EdDSA", userinfo_signed_response_alg="EdDSA"
+    ),
+    _client("curious", scope=f"{SCOPE} phone address", client_name="Curious shop"),
+    _client("bare", scope="openid offline_access"),
+    _client("aged", skip_consent=True, default_max_age=60, require_auth_time=True),
+    _client("strong", skip_consent=True, default_acr_values=["urn:op:two-factors", "urn:op:password"]),
+    *(
+        _client(name, skip_consent=True, subject_type="pairwise", redirect_uris=[uri])
+        for name, uri in {
+            "shop": "https://shop.test/cb",
+            "shop2": "https://shop.test/b",
+            "bank": "https://bank.test/cb",
+        }.items()
+    ),
+    _client(
+        "sector",
+        skip_consent=True,
+        subject_type="pairwise",
+        sector_identifier_uri=SECTOR,
+        redirect_uris=["https://one.test/cb", "https://two.test/cb"],
+    ),
     _client("form", token_endpoint_auth_method="client_secret_post", skip_consent=True),
     _client(ODD_ID, client_secret=ODD_SECRET, grant_types=["client_credentials"]),
     _client("guessed", grant_types=["client_credentials"]),
@@ -233,6 +259,12 @@ def server_settings(issuer: str, people: Mapping[str, str] = PEOPLE, **changes: 
     claims = {
         "ann": {"name": "Ann Lee", "email": "ann@op.test", "email_verified": True, "nickname": ""},
         "bob": {"email": "bob@op.test"},
+        "olga": {
+            "phone_number": "+47 22 00 00 00",
+            "phone_number_verified": True,
+            "address": {"street_address": "", "locality": "Oslo", "country": "NO"},
+            "website": "",
+        },
     }
     users = [
         {
@@ -248,7 +280,8 @@ def server_settings(issuer: str, people: Mapping[str, str] = PEOPLE, **changes: 
         {"identifier": API, "scopes": ["orders:read", "orders:write"]},
         {"identifier": MAIL, "scopes": ["mail:read"]},
     ]
-    common = {"clients": CLIENTS, "users": users, "resources": resources}
+    openid = {"acr_values": ACR, "sector_identifier_uris": [SECTOR]}
+    common = {**openid, "clients": CLIENTS, "users": users, "resources": resources}
     return {"issuer": issuer, "workers": 2, "trusted_proxies": ["127.0.0.1/32"], **common, **changes}
 
 
@@ -327,3 +360,19 @@ def error_of(answer: httpx2.Response) -> tuple[int, str]:
 
 def fresh() -> str:
     return system_entropy()
+
+
+def everywhere(op: Provider, kid: str) -> bool:
+    """Both workers publish it, as far as twelve new connections show."""
+    for _ in range(12):
+        with httpx2.Client(trust_env=False) as client:
+            if kid not in [key["kid"] for key in client.get(op.url("/jwks")).json()["keys"]]:
+                return False
+    return True
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 3) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.05)

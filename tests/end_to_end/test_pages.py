@@ -87,6 +87,8 @@ def walk(world: World, page: Page) -> Iterator[str]:
     sign_in(page)
     yield "consent"
     page.click("button[value=allow]")
+    page.goto(world.authorize_url(prompt="select_account"))
+    yield "login-chooser"
     page.goto(world.authorize_url(redirect_uri="https://evil.test/"))
     yield "error"
     page.goto(f"{world.issuer}/end-session")
@@ -117,7 +119,8 @@ def test_every_page_is_accessible(world: World, dark: bool, width: int) -> None:
             assert found.violations_count == 0, f"{name}: {found.generate_report()}"
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
             check_targets(page, name)
-    assert seen == ["login", "login-error", "consent", "error", "logout", "logged-out", "continue"]
+    before = ["login", "login-error", "consent", "login-chooser"]
+    assert seen == [*before, "error", "logout", "logged-out", "continue"]
     assert errors == []
 
 
@@ -180,6 +183,27 @@ def test_the_flow_finishes_at_another_site(world: World, javascript: bool) -> No
         answer = parse_qs(urlsplit(page.url).query)
     assert answer.keys() == {"code", "state", "iss"}
     assert answer["iss"] == [world.issuer]
+
+
+@pytest.mark.spec("OC-3.1.2.1-c")
+@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+def test_an_account_is_chosen_with_one_press_of_a_key_or_another_one_is_typed(
+    world: World, javascript: bool
+) -> None:
+    with fresh_page(world.browser, javascript=javascript) as page:
+        page.goto(world.authorize_url())
+        sign_in(page)
+        page.click("button[value=allow]")
+        page.wait_for_url(f"{world.application}/cb?*")
+        page.goto(world.authorize_url(prompt="select_account"))
+        assert page.locator("button:focus").inner_text().endswith("Continue as ann")
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"{world.application}/cb?*")
+        page.goto(world.authorize_url(prompt="select_account"))
+        page.fill("#username", "ann")
+        page.fill("#password", "wrong")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#problem")  # the form with the password was sent, not the other one
 
 
 @pytest.mark.spec("9207-2-a")

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import anyio
 import httpx2
@@ -166,6 +166,21 @@ async def consent_at_once(racing: Racing) -> tuple[int, list[httpx2.Response]]:
     return len(answers) - len(losers), losers
 
 
+async def bring_at_once(racing: Racing) -> tuple[int, list[httpx2.Response]]:
+    """How many of fifty uses of one request_uri by a browser that is signed in brought a code, and the others."""
+    party, person = racing.provider.party("first"), racing.provider.person()
+    party.code(person)
+    asked = dict(parse_qsl(urlsplit(party.start().url).query))
+    pushed = party.post(racing.provider.url("/par"), asked)
+    assert pushed.status_code == 201
+    cookies = "; ".join(f"{one.name}={one.value}" for one in person.browser.client.cookies.jar)
+    headers = {"cookie": cookies, "content-type": "application/x-www-form-urlencoded"}
+    body = urlencode({"client_id": party.client_id, "request_uri": pushed.json()["request_uri"]})
+    answers = await race(racing, racing.provider.url("/authorize"), [(headers, body)] * COMPETITORS)
+    losers = [one for one in answers if "code=" not in one.headers.get("location", "")]
+    return len(answers) - len(losers), losers
+
+
 async def guess_at_once(racing: Racing) -> Counter[int]:
     """The statuses of fifty wrong passwords for one account."""
     person = racing.provider.stranger("raced")
@@ -252,6 +267,22 @@ async def test_one_page_answered_fifty_times_gives_one_code(right: Racing, anyio
     winners, losers = await consent_at_once(right)
     assert winners == 1
     assert {one.status_code for one in losers} == {403}
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.spec("9126-4-a / 7.3")
+async def test_a_pushed_request_used_fifty_times_gives_one_code(right: Racing, anyio_backend: str) -> None:
+    winners, losers = await bring_at_once(right)
+    assert winners == 1
+    assert {one.status_code for one in losers} == {400}
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_the_pushed_request_race_gives_many_codes_where_the_store_checks_then_sets(
+    wrong: Racing, anyio_backend: str
+) -> None:
+    winners, _ = await bring_at_once(wrong)
+    assert winners > 1
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])

@@ -224,7 +224,7 @@ def test_a_parameter_sent_twice_is_an_invalid_request(op: Provider, name: str) -
         ("first", {"response_type": "none"}, "unsupported_response_type"),
         ("first", {"response_type": None}, "invalid_request"),
         ("first", {"response_mode": "fragment"}, "invalid_request"),
-        ("first", {"response_mode": "form_post"}, "invalid_request"),
+        ("first", {"response_mode": "jwt"}, "invalid_request"),
         ("first", {"response_mode": "web_message"}, "invalid_request"),
         ("first", {"request": "eyJhbGciOiJub25lIn0.e30."}, "request_not_supported"),
         ("first", {"request_uri": "http://169.254.169.254/x"}, "request_uri_not_supported"),

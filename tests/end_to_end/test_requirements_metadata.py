@@ -2,15 +2,16 @@
 
 import base64
 import json
-import time
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx2
 import pytest
 
-from tests.end_to_end.provider_kit import API, MAIL, Provider, header_of
+from tests.end_to_end.provider_kit import API, MAIL, Provider, everywhere, header_of, wait_until
 
+ALGORITHMS = {"RS256", "ES256", "PS256", "Ed25519", "EdDSA"}
+"""Those that a client of the tests is registered for."""
 pytestmark = [pytest.mark.timeout(180)]
 
 OPENID, OAUTH = "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"
@@ -22,7 +23,7 @@ def origin(op: Provider) -> str:
 
 
 def expected(issuer: str) -> dict[str, Any]:
-    methods = ["client_secret_basic", "client_secret_post", "none"]
+    methods = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
@@ -30,22 +31,30 @@ def expected(issuer: str) -> dict[str, Any]:
         "userinfo_endpoint": f"{issuer}/userinfo",
         "jwks_uri": f"{issuer}/jwks",
         "revocation_endpoint": f"{issuer}/revoke",
+        "introspection_endpoint": f"{issuer}/introspect",
+        "introspection_endpoint_auth_methods_supported": set(methods) - {"none"},
+        "introspection_signing_alg_values_supported": ALGORITHMS,
         "end_session_endpoint": f"{issuer}/end-session",
         "scopes_supported": {
-            *("openid", "profile", "email", "offline_access"),
+            *("openid", "profile", "email", "address", "phone", "offline_access"),
             *("orders:read", "orders:write", "mail:read"),
         },
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": {"authorization_code", "refresh_token", "client_credentials"},
+        "grant_types_supported": {
+            *("authorization_code", "refresh_token", "client_credentials"),
+            "urn:ietf:params:oauth:grant-type:token-exchange",
+        },
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
         "token_endpoint_auth_methods_supported": set(methods),
         "revocation_endpoint_auth_methods_supported": set(methods),
-        "id_token_signing_alg_values_supported": {"RS256", "ES256"},
-        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ALGORITHMS,
+        "userinfo_signing_alg_values_supported": ALGORITHMS,
+        "acr_values_supported": ["urn:op:password", "urn:op:two-factors"],
+        "subject_types_supported": {"public", "pairwise"},
         "claim_types_supported": ["normal"],
-        "claims_parameter_supported": False,
+        "claims_parameter_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
         "prompt_values_supported": {"none", "login", "consent", "select_account"},
@@ -96,13 +105,13 @@ def test_every_address_in_it_answers(op: Provider) -> None:
 def test_the_key_set_holds_public_keys_one_algorithm_each(op: Provider) -> None:
     answer = op.ask("GET", "/jwks")
     keys = answer.json()["keys"]
-    assert {key["alg"] for key in keys} == {"ES256", "RS256"}
+    assert {key["alg"] for key in keys} == ALGORITHMS
     assert len({key["kid"] for key in keys}) == len(keys)
     for key in keys:
         assert key["use"] == "sig"
         assert not {"d", "p", "q", "dp", "dq", "qi", "k", "oth"} & set(key)
-        if key["kty"] == "EC":
-            assert key["crv"] == "P-256"
+        if key["kty"] != "RSA":
+            assert (key["kty"], key["crv"]) in {("EC", "P-256"), ("OKP", "Ed25519")}
         else:
             assert len(base64.urlsafe_b64decode(key["n"] + "==")) * 8 >= 3072
     assert answer.headers["cache-control"] == "public, max-age=3600"
@@ -119,7 +128,7 @@ def test_a_key_is_published_before_it_signs_and_kept_after(op: Provider) -> None
     for _ in range(2):
         made = json.loads(op.run("keys", "rotate", "--algorithm", "ES256", "--now", "--json").stdout)
         (new,) = [key["kid"] for key in made]
-        wait_until(lambda new=new: everywhere(op, new))
+        wait_until(partial(everywhere, op, new))
         tokens = [party.sign_in(op.person()).access_token for _ in range(6)]
         assert {header_of(token)["kid"] for token in tokens} == {new}
         keys = op.ask("GET", "/jwks").json()["keys"]
@@ -127,19 +136,3 @@ def test_a_key_is_published_before_it_signs_and_kept_after(op: Provider) -> None
         assert {old, waiting, new} <= set(kids)
         assert len(kids) == len(set(kids))
         assert all(party.userinfo(token).status_code == 200 for token in tokens)
-
-
-def everywhere(op: Provider, kid: str) -> bool:
-    """Both workers publish it, as far as twelve new connections show."""
-    for _ in range(12):
-        with httpx2.Client(trust_env=False) as client:
-            if kid not in [key["kid"] for key in client.get(op.url("/jwks")).json()["keys"]]:
-                return False
-    return True
-
-
-def wait_until(condition: Any, seconds: float = 3) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.05)

@@ -9,14 +9,27 @@ const METHODS = {
   none: client.None,
 };
 const parties = new Map();
+const handles = new Map(); // DPoP, of the parties that prove a key
+
+async function authentication({ method, secret, private_jwk }) {
+  if (method !== 'private_key_jwt') return METHODS[method](secret);
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
+  const key = await crypto.subtle.importKey('jwk', private_jwk, algorithm, false, ['sign']);
+  return client.PrivateKeyJwt({ key, kid: private_jwk.kid });
+}
+
+function proving(party) {
+  return handles.has(party) ? { DPoP: handles.get(party) } : undefined;
+}
 
 const commands = {
-  async discover({ party, issuer, client_id, method, secret, ...metadata }) {
+  async discover({ party, issuer, client_id, method, secret, private_jwk, dpop, ...metadata }) {
     const config = await client.discovery(
-      new URL(issuer), client_id, metadata, METHODS[method](secret),
+      new URL(issuer), client_id, metadata, await authentication({ method, secret, private_jwk }),
       { execute: [client.allowInsecureRequests, client.enableNonRepudiationChecks] },
     );
     parties.set(party, config);
+    if (dpop) handles.set(party, client.getDPoPHandle(config, await client.randomDPoPKeyPair(dpop)));
     return config.serverMetadata();
   },
 
@@ -33,33 +46,67 @@ const commands = {
       nonce: checks.expectedNonce,
       code_challenge: await client.calculatePKCECodeChallenge(checks.pkceCodeVerifier),
       code_challenge_method: 'S256',
+      ...(handles.has(party) ? { dpop_jkt: await handles.get(party).calculateThumbprint() } : {}),
     });
     return { url, checks };
   },
 
+  // RFC 9126: the same request, pushed first.
+  async begin_pushed({ party, parameters }) {
+    const checks = newChecks();
+    const url = await client.buildAuthorizationUrlWithPAR(parties.get(party), await requestOf(parameters, checks));
+    return { url, checks };
+  },
+
+  // RFC 9101: the same request, signed; pushed as well when asked.
+  async begin_signed({ party, parameters, jwk, pushed }) {
+    const checks = newChecks();
+    const config = parties.get(party);
+    const { alg, kid, use, ...members } = jwk;
+    const key = await crypto.subtle.importKey('jwk', members, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign']);
+    const signed = await client.buildAuthorizationUrlWithJAR(config, await requestOf(parameters, checks), { key, kid });
+    if (!pushed) return { url: signed, checks };
+    return { url: await client.buildAuthorizationUrlWithPAR(config, signed.searchParams), checks };
+  },
+
+  // JARM: from now on this party takes signed responses alone.
+  async take_signed_responses({ party }) {
+    client.useJwtResponseMode(parties.get(party));
+    return 'signed';
+  },
+
+  // OAuth Form Post: what a browser posted to the client.
+  async finish_form({ party, url, form, checks }) {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    const request = new Request(url, { method: 'POST', headers, body: new URLSearchParams(form) });
+    return withClaims(await client.authorizationCodeGrant(parties.get(party), request, checks));
+  },
+
   async finish({ party, url, checks, parameters }) {
-    return withClaims(await client.authorizationCodeGrant(parties.get(party), new URL(url), checks, parameters));
+    return withClaims(
+      await client.authorizationCodeGrant(parties.get(party), new URL(url), checks, parameters, proving(party)),
+    );
   },
 
   async refresh({ party, token, parameters }) {
-    return withClaims(await client.refreshTokenGrant(parties.get(party), token, parameters));
+    return withClaims(await client.refreshTokenGrant(parties.get(party), token, parameters, proving(party)));
   },
 
   async client_credentials({ party, parameters }) {
-    return client.clientCredentialsGrant(parties.get(party), parameters);
+    return client.clientCredentialsGrant(parties.get(party), parameters, proving(party));
   },
 
   async userinfo({ party, token, sub }) {
-    return client.fetchUserInfo(parties.get(party), token, sub);
+    return client.fetchUserInfo(parties.get(party), token, sub, proving(party));
   },
 
-  async revoke({ party, token }) {
-    await client.tokenRevocation(parties.get(party), token);
+  async revoke({ party, token, parameters }) {
+    await client.tokenRevocation(parties.get(party), token, parameters);
     return 'revoked';
   },
 
-  async introspect({ party, token }) {
-    return client.tokenIntrospection(parties.get(party), token);
+  async introspect({ party, token, parameters }) {
+    return client.tokenIntrospection(parties.get(party), token, parameters);
   },
 
   async end_session_url({ party, parameters }) {
@@ -73,6 +120,25 @@ const commands = {
     return oauth.validateJwtAccessToken(server, request, audience, { [oauth.allowInsecureRequests]: true });
   },
 };
+
+function newChecks() {
+  return {
+    pkceCodeVerifier: client.randomPKCECodeVerifier(),
+    expectedState: client.randomState(),
+    expectedNonce: client.randomNonce(),
+    idTokenExpected: true,
+  };
+}
+
+async function requestOf(parameters, checks) {
+  return {
+    ...parameters,
+    state: checks.expectedState,
+    nonce: checks.expectedNonce,
+    code_challenge: await client.calculatePKCECodeChallenge(checks.pkceCodeVerifier),
+    code_challenge_method: 'S256',
+  };
+}
 
 function withClaims(tokens) {
   return { ...tokens, claims: tokens.claims() };

@@ -25,8 +25,13 @@ PARTIES = {
     "basic": ("client_secret_basic", "ES256"),
     "post": ("client_secret_post", "RS256"),
     "public": ("none", "ES256"),
+    "pss": ("client_secret_basic", "PS256"),
+    "edwards": ("client_secret_basic", "Ed25519"),
+    "older": ("client_secret_basic", "EdDSA"),
 }
 """By client_id: how it authenticates, and how its ID tokens are signed."""
+USERINFO = {"pss": "Ed25519", "edwards": "PS256", "post": "RS256"}
+"""By client_id: how its UserInfo is signed; the others get JSON."""
 
 
 def registration(client_id: str, method: str, algorithm: str) -> dict[str, Any]:
@@ -39,10 +44,25 @@ def registration(client_id: str, method: str, algorithm: str) -> dict[str, Any]:
         "grant_types": ["authorization_code", "refresh_token"],
         "scope": SCOPE,
     }
+    if client_id in USERINFO:
+        document["userinfo_signed_response_alg"] = USERINFO[client_id]
     if method != "none":
         document["client_secret"] = SECRET
         document["grant_types"] += ["client_credentials"]
     return document
+
+
+def asking() -> list[dict[str, Any]]:
+    """Clients that ask about their tokens: JWT or opaque, in answers signed by one algorithm or the other."""
+    return [
+        {
+            **registration(name + ("-rsa" if algorithm == "RS256" else ""), "client_secret_basic", "ES256"),
+            "access_token_format": "jwt" if name == "asks" else "opaque",
+            "introspection_signed_response_alg": algorithm,
+        }
+        for name in ("asks", "opaque")
+        for algorithm in ("ES256", "RS256")
+    ]
 
 
 @dataclass(frozen=True)
@@ -89,7 +109,7 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     server = {
         "issuer": f"http://127.0.0.1:{port}",
         "resources": [{"identifier": API, "scopes": ["orders:read"]}],
-        "clients": [registration(name, *how) for name, how in PARTIES.items()],
+        "clients": [*(registration(name, *how) for name, how in PARTIES.items()), *asking()],
         "users": [
             {
                 "username": "ann",
@@ -122,6 +142,7 @@ def party_of(name: str, issuer: str, peer: Peer, http: httpx2.Client) -> Party:
             "method": method,
             "secret": None if method == "none" else SECRET,
             "id_token_signed_response_alg": algorithm,
+            **({"userinfo_signed_response_alg": USERINFO[name]} if name in USERINFO else {}),
         }
     )
     return Party(name, issuer, metadata, peer, HeadlessBrowser(http), http)
@@ -158,7 +179,9 @@ def test_a_person_signs_in(party: Party) -> None:
     assert (claims["iss"], claims["sub"], claims["aud"]) == (party.issuer, "u1", party.name)
     assert tokens["token_type"] == "bearer"
     assert set(tokens["scope"].split()) == set(SCOPE.split())
+    signed = {"iss": party.issuer, "aud": party.name} if party.name in USERINFO else {}
     assert party.ask("userinfo", token=tokens["access_token"], sub="u1") == {
+        **signed,
         "sub": "u1",
         "name": "Ann Otter",
         "preferred_username": "ann",
@@ -178,7 +201,8 @@ def test_tokens_are_refreshed_and_refresh_tokens_rotate(party: Party) -> None:
         assert second["claims"][claim] == first["claims"][claim]
     third = party.ask("refresh", token=second["refresh_token"], parameters={"scope": "openid"})
     assert third["scope"] == "openid"
-    assert party.ask("userinfo", token=third["access_token"], sub="u1") == {"sub": "u1"}
+    told = party.ask("userinfo", token=third["access_token"], sub="u1")
+    assert told.keys() - {"iss", "aud"} == {"sub"}
 
 
 @pytest.mark.spec("9068-2.1-a", "9068-3-a / 8707-2.2-a")
@@ -274,11 +298,49 @@ def test_an_answer_that_names_another_issuer_is_refused(basic: Party) -> None:
     assert basic.finish(back, begun)["claims"]["sub"] == "u1", "the code was not used up by the forgery"
 
 
-def test_introspection_is_not_offered(basic: Party) -> None:
-    assert "introspection_endpoint" not in basic.metadata
-    tokens = basic.sign_in()
-    told = basic.refused("introspect", token=tokens["access_token"])
-    assert told["code"] == "OAUTH_MISSING_SERVER_METADATA"
+@pytest.mark.spec("7662-2.2-a", "9701 † / F2M-5.5")
+@pytest.mark.parametrize("algorithm", [None, "ES256", "RS256"])
+@pytest.mark.parametrize("name", ["asks", "opaque"])
+def test_a_token_is_asked_about_in_both_forms(
+    name: str, algorithm: str | None, issuer: str, peer: Peer, http: httpx2.Client
+) -> None:
+    """openid-client checks the signed answer's type, issuer, audience and, with the published keys, signature."""
+    party = asking_party(name, algorithm, issuer, peer, http)
+    tokens = party.sign_in(resource=API)
+    assert ("." in tokens["access_token"]) == (name == "asks")
+    for parameters in ({}, {"token_type_hint": "refresh_token"}):
+        said = party.ask("introspect", token=tokens["access_token"], parameters=parameters)
+        assert (said["active"], said["sub"], said["aud"]) == (True, "u1", API)
+        assert said["client_id"] == client_id_of(party)
+    assert party.ask("introspect", token=tokens["refresh_token"])["token_type"] == "N_A"
+    assert party.ask("introspect", token="nobody-knows-this-token") == {"active": False}
+
+
+@pytest.mark.spec("7009-2-a", "7009-2.1-a")
+@pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
+@pytest.mark.parametrize("hint", ["access_token", "refresh_token"])
+@pytest.mark.parametrize("name", ["asks", "opaque"])
+def test_a_revoked_token_is_not_active(
+    name: str, hint: str, kind: str, issuer: str, peer: Peer, http: httpx2.Client
+) -> None:
+    party = asking_party(name, None, issuer, peer, http)
+    tokens = party.sign_in()
+    assert party.ask("revoke", token=tokens[kind], parameters={"token_type_hint": hint}) == "revoked"
+    for one in ("access_token", "refresh_token"):
+        assert party.ask("introspect", token=tokens[one]) == {"active": False}
+
+
+def client_id_of(party: Party) -> str:
+    return party.name.partition(" ")[0]
+
+
+def asking_party(name: str, algorithm: str | None, issuer: str, peer: Peer, http: httpx2.Client) -> Party:
+    """Each of the clients that ask is registered for one algorithm of signed answers."""
+    chosen = {"introspection_signed_response_alg": algorithm} if algorithm else {}
+    client_id = f"{name}-rsa" if algorithm == "RS256" else name
+    asked = {"issuer": issuer, "client_id": client_id, "method": "client_secret_basic", "secret": SECRET, **chosen}
+    metadata = peer.ask({"command": "discover", "party": f"{client_id} {algorithm}", **asked})
+    return Party(f"{client_id} {algorithm}", issuer, metadata, peer, HeadlessBrowser(http), http)
 
 
 # --- what our server refuses ---------------------------------------------------------------------------------
@@ -313,8 +375,8 @@ def test_a_revoked_refresh_token_ends_every_token_of_its_family(party: Party) ->
     assert party.ask("revoke", token=tokens["refresh_token"]) == "revoked"
     assert party.refused("refresh", token=tokens["refresh_token"])["error"] == "invalid_grant"
     told = party.refused("userinfo", token=tokens["access_token"], sub="u1")
-    (challenge,) = told["challenges"]
-    assert (told["status"], challenge["scheme"]) == (401, "bearer")
+    (challenge,) = (one for one in told["challenges"] if one["scheme"] == "bearer")  # one for DPoP beside it
+    assert told["status"] == 401
     assert challenge["parameters"]["error"] == "invalid_token"
 
 

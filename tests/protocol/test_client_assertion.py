@@ -9,13 +9,13 @@ import pytest
 from proofkey.errors import ConfigurationError
 from proofkey.findings import Finding
 from proofkey.protocol.client_assertion import (
-    ASSERTION_TYPE,
     OutgoingClient,
     authenticate,
     build_client_assertion,
     check_outgoing_client,
     choose_method,
 )
+from proofkey.protocol.client_authentication import ASSERTION_TYPE
 from proofkey.protocol.exchange import Ask
 from proofkey.protocol.jose import SIGNING_ALGORITHMS, SigningAlgorithm
 from proofkey.protocol.jws import verify_compact

@@ -14,7 +14,7 @@ from proofkey.findings import Finding
 from proofkey.protocol.text import ClientId, Secret, Subject
 from proofkey.runtime.master_key import MasterKey
 from proofkey.runtime.server_core import ServerCore, server_sealer
-from proofkey.runtime.server_upkeep import announce_key, keep
+from proofkey.runtime.server_upkeep import announce_key, ensure_keys, keep
 from proofkey.store.memory import MemoryServerStore
 from proofkey.testing.clock import TurnedClock
 from proofkey.testing.entropy import CountingEntropy
@@ -59,6 +59,27 @@ async def test_several_workers_that_start_at_once_have_the_same_keys() -> None:
     assert cores[0].jwks() == cores[1].jwks()
     assert len(cores[0].jwks()["keys"]) == 2
     assert [event.name for event in store.events] == ["keys.made"]
+
+
+@pytest.mark.spec("OC-15.1-a")
+async def test_a_key_that_a_client_brought_before_the_first_start_is_not_the_only_one() -> None:
+    store = MemoryServerStore()
+    core = _core(store)
+    await ensure_keys(store, server_sealer(MASTER_KEY), ("Ed25519",), TurnedClock().now())
+    await core.start()
+    assert {key["alg"] for key in core.jwks()["keys"]} == {"ES256", "RS256", "Ed25519"}
+
+
+@pytest.mark.spec("OC-10.1.1-a", "F2-5.4.2")
+async def test_of_several_workers_one_makes_a_key_on_demand() -> None:
+    store = MemoryServerStore()
+    cores = [_core(store) for _ in range(2)]
+    await cores[0].start()
+    await cores[1].start()
+    roles = [await core._ready() for core in cores]
+    made = await asyncio.gather(*(role.signing_key("Ed25519") for role in roles))
+    assert len({key.kid for key in made}) == 1
+    assert [key["alg"] for key in cores[0].jwks()["keys"]].count("Ed25519") == 1
 
 
 async def test_another_master_key_is_refused_at_start() -> None:

@@ -42,6 +42,45 @@ def _load(path: Path, text: str) -> Settings:
     return Settings.load(path / "proofkey.toml", {})
 
 
+OPENID = """
+[[server.clients]]
+client_id = "shop"
+redirect_uris = ["https://a.test/", "https://b.test/"]
+id_token_signed_response_alg = "PS256"
+userinfo_signed_response_alg = "Ed25519"
+subject_type = "pairwise"
+sector_identifier_uri = "https://a.test/sector"
+default_max_age = 300
+require_auth_time = true
+default_acr_values = ["urn:two"]
+"""
+IN_SERVER = """
+acr_values = { "urn:one" = ["pwd"], "urn:two" = ["pwd", "otp"] }
+sector_identifier_uris = ["https://a.test/sector"]
+[[server.clients]]
+client_id = "web"
+"""
+
+
+@pytest.mark.spec("OR-2-a", "OC-8.1-a", "9470-4-a")
+def test_what_openid_adds_is_read(tmp_path: Path) -> None:
+    text = TOML.replace('\n[[server.clients]]\nclient_id = "web"\n', IN_SERVER) + OPENID
+    policy = server_policy(_load(tmp_path, text).server)
+    assert list(policy.acr_values.items()) == [("urn:one", ("pwd",)), ("urn:two", ("pwd", "otp"))]
+    assert policy.sector_identifier_uris == {"https://a.test/sector"}
+    shop = policy.clients[-1]
+    assert (shop.id_token_signed_response_alg, shop.userinfo_signed_response_alg) == ("PS256", "Ed25519")
+    assert (shop.subject_type, shop.sector_identifier_uri) == ("pairwise", "https://a.test/sector")
+    assert (shop.default_max_age, shop.require_auth_time, shop.default_acr_values) == (300, True, ("urn:two",))
+
+
+@pytest.mark.parametrize("line", ['acr_values = { "a b" = ["pwd"] }', "acr_values = { a = [] }"])
+def test_a_class_that_cannot_be_asked_for_is_refused(tmp_path: Path, line: str) -> None:
+    text = TOML.replace("[[server.clients]]", line + "\n[[server.clients]]", 1)
+    with pytest.raises(ConfigurationError):
+        server_policy(_load(tmp_path, text).server)
+
+
 def test_a_section_becomes_a_policy(tmp_path: Path) -> None:
     policy = server_policy(_load(tmp_path, TOML).server)
     assert policy.issuer == "https://op.test"

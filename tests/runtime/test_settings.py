@@ -7,6 +7,7 @@ import pytest
 
 from proofkey.errors import ConfigurationError
 from proofkey.findings import Finding
+from proofkey.runtime.server_policy import server_policy
 from proofkey.runtime.settings import Settings
 from proofkey.runtime.settings_checks import NOT_BUILT
 from proofkey.runtime.settings_model import MODELS
@@ -211,14 +212,12 @@ def test_the_clock_file_is_no_setting_and_no_mistake(tmp_path: Path):
 
 
 NOT_YET = {
-    "server.features": SERVER + 'features = ["par"]',
+    "server.features": SERVER + 'features = ["par", "device"]',
     "server.profile": SERVER + 'profile = "fapi2"',
     "server.registration": SERVER + "registration = { allow_insecure_open = false }",
-    "server.client_certificate_header": SERVER + 'client_certificate_header = "Client-Cert"',
-    "server.store": SERVER + 'store = "postgresql://u:p@h/db"',
+    "server.store": SERVER + 'store = "redis://u:p@h/0"',
     "server.clients.token_endpoint_auth_method": SERVER
-    + 'clients = [{ client_id = "a" }, { client_id = "b", token_endpoint_auth_method = "private_key_jwt" }]',
-    "server.clients.jwks": SERVER + 'clients = [{ client_id = "a", jwks = { keys = [] } }]',
+    + 'clients = [{ client_id = "a" }, { client_id = "b", token_endpoint_auth_method = "client_secret_jwt" }]',
     "server.clients.jwks_uri": SERVER + 'clients = [{ client_id = "a", jwks_uri = "https://a.test/k" }]',
     "outgoing.allow_insecure_private_hosts": '[outgoing]\nallow_insecure_private_hosts = ["127.0.0.1:9443"]',
     "login.private_key_file": LOGIN + 'private_key_file = "key.pem"',
@@ -418,3 +417,47 @@ def test_settings_are_frozen(tmp_path: Path):
 
 def test_every_section_refuses_unknown_keys():
     assert all(model.model_config.get("extra") == "forbid" for model in MODELS.values())
+
+
+@pytest.mark.spec("requirements §7")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("", {"par"}, id="a default install"),
+        pytest.param("features = []", set(), id="nothing"),
+        pytest.param('features = ["par", "jar", "jarm"]', {"par", "jar", "jarm"}, id="as listed"),
+    ],
+)
+def test_a_list_of_features_says_all_of_it(tmp_path: Path, text: str, expected: set[str]):
+    assert server_policy(load(tmp_path, SERVER + text).server).features == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('features = ["pra"]', "server.features.0"),
+        (
+            "features = []\nrequire_pushed_authorization_requests = true",
+            "server.require_pushed_authorization_requests",
+        ),
+        ("lifetimes = { pushed_request = 600 }", "server.lifetimes.pushed_request"),
+        ("lifetimes = { pushed_request = 4 }", "server.lifetimes.pushed_request"),
+    ],
+)
+@pytest.mark.spec("9126-5-a", "F2-5.3.2.2-12")
+def test_what_a_server_cannot_ask_of_requests_ends_the_start(tmp_path: Path, text: str, key: str):
+    assert refusal(tmp_path, SERVER + text).facts["key"] == key
+
+
+def test_a_client_says_how_its_requests_come_and_go(tmp_path: Path):
+    members = (
+        'client_id = "a", redirect_uris = ["https://rp.test/cb"], response_modes = ["form_post"]',
+        "require_pushed_authorization_requests = true, require_signed_request_object = true",
+        'request_object_signing_alg = "PS256", authorization_signed_response_alg = "PS256"',
+    )
+    text = f"clients = [{{ {', '.join(members)} }}]"
+    (client,) = server_policy(load(tmp_path, SERVER + text).server).clients
+    assert client.response_modes == {"form_post"}
+    assert client.require_pushed_authorization_requests
+    assert client.require_signed_request_object
+    assert (client.request_object_signing_alg, client.authorization_signed_response_alg) == ("PS256", "PS256")

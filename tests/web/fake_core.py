@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from proofkey.authorization_server.answers import Answer, Browser, Cookies, Json, Page, Redirect
+from proofkey.authorization_server.answers import Answer, Browser, Cookies, Json, Jwt, Page, Redirect
 from proofkey.authorization_server.policy import Policy
+from proofkey.authorization_server.sender import Presented
 from proofkey.authorization_server.stores import ServerStore
 from proofkey.errors import ProofkeyError
 from proofkey.protocol.text import Issuer, Pairs, Secret
@@ -66,13 +67,33 @@ class FakeCore:
         cookies = Cookies(clear_interaction="Aa345678")
         return self._answer("consent", Redirect(url=f"{CALLBACK}?code=c", cookies=cookies), id_, pairs)
 
-    async def token(self, pairs: Pairs, authorization: tuple[str, ...], peer: str) -> Answer:
+    async def push(self, pairs: Pairs, authorization: tuple[str, ...], peer: str, presented: Presented) -> Answer:
+        body = {"request_uri": "urn:ietf:params:oauth:request_uri:x", "expires_in": 90}
+        return self._answer("push", Json(body=body, status=201), pairs, authorization, peer)
+
+    async def token(self, pairs: Pairs, authorization: tuple[str, ...], peer: str, presented: Presented) -> Answer:
         return self._answer("token", Json(body={"access_token": "t"}), pairs, authorization, peer)
 
-    async def revoke(self, pairs: Pairs, authorization: tuple[str, ...], peer: str) -> Answer:
+    async def revoke(
+        self, pairs: Pairs, authorization: tuple[str, ...], peer: str, presented: Presented
+    ) -> Answer:
         return self._answer("revoke", Json(body={}), pairs, authorization, peer)
 
-    async def userinfo(self, authorization: tuple[str, ...], pairs: Pairs) -> Answer:
+    async def introspect(
+        self,
+        pairs: Pairs,
+        authorization: tuple[str, ...],
+        peer: str,
+        presented: Presented,
+        *,
+        signed: bool = False,
+    ) -> Answer:
+        default = Jwt(token="a.b.c", media_type="application/x+jwt") if signed else Json(body={"active": False})
+        return self._answer("introspect", default, pairs, authorization, peer)
+
+    async def userinfo(
+        self, authorization: tuple[str, ...], pairs: Pairs, presented: Presented, method: str
+    ) -> Answer:
         return self._answer("userinfo", Json(body={"sub": "u1"}), authorization, pairs)
 
     async def end_session(self, pairs: Pairs, browser: Browser) -> Answer:

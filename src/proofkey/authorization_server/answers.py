@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from proofkey.authorization_server.records import AuditEvent
 from proofkey.errors import ProofkeyError
-from proofkey.protocol.text import Secret
+from proofkey.protocol.text import Pairs, Secret
 
 PageName = Literal["login", "consent", "error", "logout", "logged-out"]
 
@@ -52,6 +52,16 @@ class Redirect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FormPost:
+    """A page whose form posts `fields` to `url`, by itself or by its button (OAuth Form Post §2)."""
+
+    url: str
+    fields: Pairs = field(repr=False)
+    cookies: Cookies = NO_COOKIES
+    told: Told = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """An HTML page. `form_targets` are further origins (scheme://host:port) to which its form may lead on."""
 
@@ -75,4 +85,14 @@ class Json:
     told: Told = field(default=None, repr=False, compare=False)
 
 
-Answer = Redirect | Page | Json
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jwt:
+    """A signed document as the whole body; never stored by whoever passes it on."""
+
+    token: str = field(repr=False)
+    media_type: str
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    told: Told = field(default=None, repr=False, compare=False)
+
+
+Answer = Redirect | FormPost | Page | Json | Jwt

@@ -1,41 +1,28 @@
 """Authorization codes: one row holds code, refresh family and grant, and what is sent back to the client."""
 
-from proofkey.authorization_server.answers import NO_COOKIES, Cookies, Redirect
+from proofkey.authorization_server.answers import NO_COOKIES, Cookies, FormPost, Redirect
 from proofkey.authorization_server.audit import event_of
 from proofkey.authorization_server.authorize import Asked, Issue
 from proofkey.authorization_server.consent import refresh_seconds
 from proofkey.authorization_server.records import Authorization
+from proofkey.authorization_server.requested_claims import write_details
+from proofkey.authorization_server.response import find_way_back, send_response
 from proofkey.authorization_server.role import AuthorizationServer
-from proofkey.errors import OAuthError
-from proofkey.protocol.messages import AuthorizationResponse, authorization_response_url
+from proofkey.protocol.messages import AuthorizationResponse
 from proofkey.protocol.text import Instant, Secret
 
 
 async def issue_code(
     server: AuthorizationServer, asked: Asked, step: Issue, now: Instant, cookies: Cookies = NO_COOKIES
-) -> Redirect:
+) -> Redirect | FormPost:
     """RFC 6749 §4.1.2: a code of 256 bits, stored as its digest, and the way back with `iss` (RFC 9207 §2)."""
     code = Secret(server.entropy())
     authorization = build_authorization(server, asked, step, code, now)
     event = event_of(authorization, "code.issued", now, scope=" ".join(authorization.scope))
     await server.store.insert_authorization(authorization, event)
     response = AuthorizationResponse(iss=server.policy.issuer, state=asked.request.state, code=code)
-    url = authorization_response_url(asked.request.redirect_uri, response)
-    return Redirect(url=url, cookies=cookies, told=event)
-
-
-def redirect_error(
-    server: AuthorizationServer,
-    redirect_uri: str,
-    state: str | None,
-    error: OAuthError,
-    cookies: Cookies = NO_COOKIES,
-) -> Redirect:
-    """RFC 6749 §4.1.2.1, RFC 9207 §2, to a redirect URI that was proven."""
-    response = AuthorizationResponse(
-        iss=server.policy.issuer, state=state, error=error.error, error_description=error.description
-    )
-    return Redirect(url=authorization_response_url(redirect_uri, response), cookies=cookies, told=error)
+    way = find_way_back(asked.request, asked.client, server.policy)
+    return await send_response(server, way, response, now, cookies, told=event)
 
 
 def build_authorization(
@@ -62,6 +49,9 @@ def build_authorization(
         code_digest=code.digest(),
         code_challenge=request.code_challenge,
         redirect_uri=request.redirect_uri,
+        dpop_jkt=request.dpop_jkt,
+        acr=asked.context.reached(step.sign_in.amr),
+        details=write_details(asked.claims),
         code_expires_at=code_expires_at,
         refresh_idle_expires_at=idle,
         refresh_absolute_expires_at=absolute,

@@ -2,13 +2,18 @@
 
 from proofkey.authorization_server.policy import Policy
 from proofkey.authorization_server.records import AuditEvent, Consent, SignIn
+from proofkey.authorization_server.requested_claims import scope_of_item
 from proofkey.protocol.registration import ClientRegistration
 from proofkey.protocol.text import Instant, Subject, digest_of
 
 
 def covers(consent: Consent | None, scope: tuple[str, ...], resource: tuple[str, ...]) -> bool:
-    """True when all of it was allowed before."""
-    return consent is not None and consent.scope.issuperset(scope) and consent.resource.issuperset(resource)
+    """True when all of it was allowed before; who allowed a scope has allowed each of its claims."""
+    if consent is None or not consent.resource.issuperset(resource):
+        return False
+    return consent.scope.issuperset(scope) or all(
+        one in consent.scope or scope_of_item(one) in consent.scope for one in scope
+    )
 
 
 def is_consent_needed(
@@ -32,6 +37,11 @@ def digest_of_page(sign_in: SignIn, scope: tuple[str, ...], resource: tuple[str,
     """What a consent page says: whose account it is about, and what is given where. A decision counts only for the
     page that was shown, not for whoever has signed in or whatever was registered since (OIDC Core §3.1.2.4)."""
     return digest_of("\n".join((sign_in.sid, " ".join(scope), " ".join(resource))))
+
+
+def digest_of_account(sign_in: SignIn) -> str:
+    """What the page says that offers to go on as who is signed in."""
+    return digest_of(f"account\n{sign_in.sid}")
 
 
 def build_consent(

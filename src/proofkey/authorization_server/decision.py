@@ -1,15 +1,27 @@
-"""The one decision: may what was granted still act? Code, refresh, sign-in and UserInfo all ask here."""
+"""The one decision: may what was granted still act? Code, refresh, sign-in, UserInfo, introspection and token
+exchange all ask here."""
 
-from proofkey.authorization_server.records import Authorization, Consent, SignIn, SignInStanding, Standing, User
+from proofkey.authorization_server.consent import covers
+from proofkey.authorization_server.records import (
+    Authorization,
+    Consent,
+    SignIn,
+    SignInStanding,
+    Standing,
+    TokenStanding,
+    User,
+)
+from proofkey.authorization_server.requested_claims import read_single_claims
 from proofkey.errors import InvalidGrant
 from proofkey.findings import Finding
 from proofkey.protocol.registration import ClientRegistration
 from proofkey.protocol.text import Instant
 
 
-def check_may_act(standing: Standing | SignInStanding, now: Instant) -> None:
+def check_may_act(standing: Standing | SignInStanding | TokenStanding, now: Instant) -> None:
     """A grant acts only while it, its client, its user, its consent and its sign-in stand; a sign-in only while
-    it and its user do (RFC 9700 §4.14.2; ASVS 7.4).
+    it and its user do; an access token only while it, its client and the grant that it came of do (RFC 9700
+    §4.14.2; ASVS 7.4).
 
     A new way in adds a case here and a row to the matrix test, never a check of its own.
     Raises: InvalidGrant with the finding that says why.
@@ -19,6 +31,8 @@ def check_may_act(standing: Standing | SignInStanding, now: Instant) -> None:
             _check_sign_in(sign_in)
             _check_user(user, sign_in.auth_time)
             _check_not_over(sign_in, now)
+        case TokenStanding():
+            _check_token(standing, now)
         case Standing(authorization=authorization):
             if authorization.revoked_at is not None:
                 raise InvalidGrant(Finding.GRANT_REVOKED)
@@ -28,6 +42,17 @@ def check_may_act(standing: Standing | SignInStanding, now: Instant) -> None:
                 _check_consent(standing.consent, standing.client, authorization)
                 if not _outlives_the_sign_in(authorization):
                     _check_sign_in(standing.sign_in)
+
+
+def _check_token(standing: TokenStanding, now: Instant) -> None:
+    """A grant that is not there any more was purged after its end."""
+    if standing.row is not None and standing.row.revoked_at is not None:
+        raise InvalidGrant(Finding.GRANT_REVOKED)
+    _check_client(standing.holder)
+    if standing.grant is not None:
+        check_may_act(standing.grant, now)
+    elif standing.authorization_id is not None:
+        raise InvalidGrant(Finding.GRANT_REVOKED)
 
 
 def _check_client(client: ClientRegistration | None) -> None:
@@ -47,9 +72,8 @@ def _check_consent(
 ) -> None:
     if client is not None and client.skip_consent:
         return
-    if consent is None or not consent.scope.issuperset(authorization.scope):
-        raise InvalidGrant(Finding.GRANT_CONSENT_WITHDRAWN)
-    if not consent.resource.issuperset(authorization.resource):
+    single = read_single_claims(authorization.details).consent_items
+    if not covers(consent, (*authorization.scope, *single), authorization.resource):
         raise InvalidGrant(Finding.GRANT_CONSENT_WITHDRAWN)
 
 

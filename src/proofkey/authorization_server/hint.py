@@ -33,6 +33,8 @@ def read_hint(token: str, server: AuthorizationServer) -> Hint:
     except (InvalidToken, ValueError) as error:
         reason = error.finding.id if isinstance(error, InvalidToken) else "payload"
         raise InvalidRequest(Finding.HINT_INVALID, reason=reason) from error
+    if not isinstance(claims.get("exp"), int):
+        raise InvalidRequest(Finding.HINT_INVALID, reason="no ID token")  # a JWT of UserInfo, for example
     sub, audience, sid = claims.get("sub"), claims.get("aud"), claims.get("sid")
     if verified.header.get("typ") != HEADER_TYPE or claims.get("iss") != server.policy.issuer:
         raise InvalidRequest(Finding.HINT_INVALID, reason="typ or iss")

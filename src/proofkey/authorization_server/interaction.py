@@ -31,7 +31,11 @@ class OpenInteraction:
 
 
 async def begin_interaction(
-    server: AuthorizationServer, request: AuthorizationRequest, now: Instant, hint_sub: Subject | None = None
+    server: AuthorizationServer,
+    request: AuthorizationRequest,
+    now: Instant,
+    hint_sub: Subject | None = None,
+    pushed_digest: str | None = None,
 ) -> tuple[OpenInteraction, Secret]:
     """Stores the request under the digest of a random id; the browser is to hold the secret."""
     id_, secret = server.entropy(), Secret(server.entropy())
@@ -42,14 +46,17 @@ async def begin_interaction(
         created_at=now,
         expires_at=Instant(now + server.policy.lifetimes.interaction),
         hint_sub=hint_sub,
+        pushed_digest=pushed_digest,
     )
     await server.store.insert_interaction(record)
     return OpenInteraction(id_, record), secret
 
 
-async def begin_page(server: AuthorizationServer, asked: Asked, now: Instant) -> Redirect:
+async def begin_page(
+    server: AuthorizationServer, asked: Asked, now: Instant, pushed_digest: str | None = None
+) -> Redirect:
     """303 to the interaction's page, with the cookie that binds it to this browser."""
-    opened, secret = await begin_interaction(server, asked.request, now, asked.hint_sub)
+    opened, secret = await begin_interaction(server, asked.request, now, asked.hint_sub, pushed_digest)
     return Redirect(url=page_url(server, opened), cookies=Cookies(interaction=(opened.short, secret)))
 
 

@@ -1,24 +1,21 @@
 """Tokens: what stands in them, and how a token response is made."""
 
-from typing import Any, Final
+from typing import Any
 
+from proofkey.authorization_server.access_token import AUTHORIZATION_CLAIM, issue_access_token
 from proofkey.authorization_server.claims import claims_about
-from proofkey.authorization_server.records import Authorization, Standing, User
+from proofkey.authorization_server.records import NOBODY, Authorization, Sender, Standing, User
 from proofkey.authorization_server.refresh_token import RefreshHandle, build_refresh_token
+from proofkey.authorization_server.requested_claims import read_single_claims
 from proofkey.authorization_server.role import AuthorizationServer
 from proofkey.errors import InvalidGrant
 from proofkey.findings import Finding
-from proofkey.protocol.access_token import HEADER_TYPE as ACCESS_TOKEN_TYPE
 from proofkey.protocol.access_token import build_access_token_claims
 from proofkey.protocol.id_token import HEADER_TYPE as ID_TOKEN_TYPE
 from proofkey.protocol.id_token import build_id_token_claims
 from proofkey.protocol.messages import TokenResponse
 from proofkey.protocol.registration import ClientRegistration
 from proofkey.protocol.text import Instant, Secret
-
-ACCESS_TOKEN_ALGORITHM: Final = "ES256"
-AUTHORIZATION_CLAIM: Final = "authorization_id"
-"""Names the authorization in an access token, so that UserInfo and revocation can look at its row."""
 
 
 async def issue_for_person(
@@ -29,6 +26,7 @@ async def issue_for_person(
     generation: int,
     scope: tuple[str, ...],
     nonce: str | None = None,
+    sender: Sender = NOBODY,
 ) -> TokenResponse:
     """RFC 6749 §5.1, OIDC Core §3.1.3.3: an access token, an ID token for `openid`, and the refresh token of that
     generation when the row has a family. `scope` may be narrower than the grant's; it is always told, since the
@@ -39,7 +37,7 @@ async def issue_for_person(
     authorization, user, client = standing.authorization, standing.user, standing.client
     if user is None or client is None:
         raise InvalidGrant(Finding.GRANT_USER_DISABLED)
-    access_token = await _sign_access_token(server, authorization, user, scope, now)
+    access_token = await _issue_access_token(server, authorization, user, client, scope, now, sender)
     id_token = None
     if "openid" in scope:
         id_token = await _sign_id_token(server, standing, user, client, scope, access_token, nonce, now)
@@ -48,6 +46,7 @@ async def issue_for_person(
         refresh_token = build_refresh_token(RefreshHandle(authorization.id, generation), server.mac_key)
     return TokenResponse(
         access_token=Secret(access_token),
+        token_type=token_type_of(sender),
         expires_in=server.policy.lifetimes.access_token,
         refresh_token=refresh_token,
         id_token=id_token,
@@ -61,6 +60,7 @@ async def issue_for_client(
     audience: tuple[str, ...],
     scope: tuple[str, ...],
     now: Instant,
+    sender: Sender = NOBODY,
 ) -> TokenResponse:
     """RFC 6749 §4.4.3: an access token alone, whose subject is the client (RFC 9068 §2.2)."""
     lifetime = server.policy.lifetimes.client_credentials
@@ -73,18 +73,42 @@ async def issue_for_client(
         now=now,
         lifetime=lifetime,
         jti=server.entropy(),
+        extra=confirmation_of(sender),
     )
-    token = await server.sign(server.keys.signing_key(ACCESS_TOKEN_ALGORITHM), ACCESS_TOKEN_TYPE, claims)
-    return TokenResponse(access_token=Secret(token), expires_in=lifetime, scope=scope or None)
+    token = await issue_access_token(server, client, claims, now)
+    return TokenResponse(
+        access_token=Secret(token), token_type=token_type_of(sender), expires_in=lifetime, scope=scope or None
+    )
 
 
-async def _sign_access_token(
-    server: AuthorizationServer, authorization: Authorization, user: User, scope: tuple[str, ...], now: Instant
+def token_type_of(sender: Sender) -> str:
+    """RFC 9449 §5: DPoP for what is bound to a DPoP key; what is bound to a certificate alone is Bearer (RFC 8705
+    §3)."""
+    return "Bearer" if sender.jkt is None else "DPoP"
+
+
+def confirmation_of(sender: Sender) -> dict[str, Any]:
+    """The claim `cnf` (RFC 9449 §6.1, RFC 8705 §3.1); nothing for a bearer token."""
+    if not sender.is_bound:
+        return {}
+    members = {"jkt": sender.jkt, "x5t#S256": sender.x5t_s256}
+    return {"cnf": {name: value for name, value in members.items() if value is not None}}
+
+
+async def _issue_access_token(
+    server: AuthorizationServer,
+    authorization: Authorization,
+    user: User,
+    client: ClientRegistration,
+    scope: tuple[str, ...],
+    now: Instant,
+    sender: Sender,
 ) -> str:
-    """RFC 9068 §2.2."""
+    """RFC 9068 §2.2; `auth_time` and `acr` for APIs that ask for a newer or stronger sign-in (RFC 9470 §6.1)."""
+    acr = {} if authorization.acr is None else {"acr": authorization.acr}
     claims = build_access_token_claims(
         issuer=server.policy.issuer,
-        sub=user.sub,
+        sub=server.subjects.of(user.sub, client),
         client_id=authorization.client_id,
         audience=authorization.resource,
         scope=scope,
@@ -93,9 +117,9 @@ async def _sign_access_token(
         jti=server.entropy(),
         roles=user.roles,
         auth_time=authorization.auth_time,
-        extra={AUTHORIZATION_CLAIM: authorization.id},
+        extra={AUTHORIZATION_CLAIM: authorization.id, **acr, **confirmation_of(sender)},
     )
-    return await server.sign(server.keys.signing_key(ACCESS_TOKEN_ALGORITHM), ACCESS_TOKEN_TYPE, claims)
+    return await issue_access_token(server, client, claims, now, sub=user.sub)
 
 
 async def _sign_id_token(
@@ -109,20 +133,22 @@ async def _sign_id_token(
     now: Instant,
 ) -> Secret:
     """OIDC Core §2. `auth_time` is that of the sign-in then, also after refreshing (§12.2)."""
-    key = server.keys.signing_key(client.id_token_signed_response_alg)
-    sign_in = standing.sign_in
+    key = await server.signing_key(client.id_token_signed_response_alg)
+    sign_in, authorization = standing.sign_in, standing.authorization
+    single = read_single_claims(authorization.details).id_token
     claims: dict[str, Any] = build_id_token_claims(
         issuer=server.policy.issuer,
-        sub=user.sub,
+        sub=server.subjects.of(user.sub, client),
         client_id=client.client_id,
         now=now,
         lifetime=server.policy.lifetimes.id_token,
         algorithm=key.algorithm,
         nonce=nonce,
-        auth_time=standing.authorization.auth_time,
+        auth_time=authorization.auth_time,
         access_token=access_token,
-        sid=standing.authorization.sid,
+        sid=server.subjects.session(authorization.sid, client),
+        acr=authorization.acr,
         amr=sign_in.amr if sign_in else (),
-        extra=claims_about(user, scope),
+        extra=claims_about(user, scope, single),
     )
     return Secret(await server.sign(key, ID_TOKEN_TYPE, claims))

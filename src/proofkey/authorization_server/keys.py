@@ -13,8 +13,11 @@ from proofkey.protocol.jose import SigningAlgorithm, SigningKey, signing_key_fro
 from proofkey.protocol.key_set import KeySet, VerificationKey, parse_public_jwk
 from proofkey.protocol.text import EPOCH, Instant
 
-ALGORITHMS: Final[tuple[SigningAlgorithm, ...]] = ("ES256", "RS256")
-"""What a server signs with: ES256 by default, RS256 since OpenID clients may ask for it (OIDC Core §15.1)."""
+FIRST: Final[tuple[SigningAlgorithm, ...]] = ("ES256", "RS256")
+"""Made at the first start: ES256 signs by default, RS256 since OpenID clients may ask for it (OIDC Core §15.1)."""
+ALGORITHMS: Final[tuple[SigningAlgorithm, ...]] = (*FIRST, "PS256", "Ed25519", "EdDSA")
+"""What a client may ask for; the key of one that is not among the first is made for the first client."""
+_BY_NAME: Final[dict[str, SigningAlgorithm]] = {one: one for one in ALGORITHMS}
 VERIFIED: Final = frozenset[str](ALGORITHMS)
 
 
@@ -47,6 +50,11 @@ class KeyRing:
             raise ServerError(Finding.INTERNAL, reason="no signing key", algorithm=algorithm)
         return key
 
+    @property
+    def algorithms(self) -> tuple[SigningAlgorithm, ...]:
+        """What signs now, in the order of preference."""
+        return tuple(one for one in ALGORITHMS if one in self.signing)
+
     def stands(self, records: Sequence[SigningKeyRecord], now: Instant) -> bool:
         """True while a ring built from these records would be this very one."""
         return tuple(records) == self.records and (self.until == EPOCH or now < self.until)
@@ -66,6 +74,11 @@ class Retire:
 
     kid: str
     remove_at: Instant
+
+
+def algorithm_named(name: str) -> SigningAlgorithm | None:
+    """The algorithm of that name if it is offered."""
+    return _BY_NAME.get(name)
 
 
 def build_key_record(key: SigningKey, now: Instant, active_from: Instant, seals: Seals) -> SigningKeyRecord:

@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from proofkey.authorization_server.records import User
 from proofkey.errors import InvalidTarget
 from proofkey.findings import Finding
-from proofkey.protocol.registration import ClientRegistration
+from proofkey.protocol.messages import PLAIN_MODES, SIGNED_MODES
+from proofkey.protocol.registration import TLS_METHODS, AccessTokenFormat, AuthMethod, ClientRegistration
 from proofkey.protocol.text import Instant, Issuer, Secret, Subject
 
-IDENTITY_SCOPES: Final = ("openid", "profile", "email", "offline_access")
+IDENTITY_SCOPES: Final = ("openid", "profile", "email", "address", "phone", "offline_access")
 """Scopes about the person, in the order in which they are announced; never part of a client's own token."""
+
+CertificateCheck = Literal["verified", "unverified"]
+FEATURES: Final = ("par", "device", "jar", "jarm", "registration", "cimd")
+"""What `[server] features` can name."""
 
 _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE
@@ -31,6 +36,8 @@ class Lifetimes:
     refresh_absolute_public: int = 8 * _HOUR
     refresh_grace: int = 10
     interaction: int = 10 * _MINUTE
+    pushed_request: int = 90
+    """How long a pushed request may begin an authorization (RFC 9126 §2.2)."""
     sign_in_idle: int = _HOUR
     sign_in_absolute: int = _DAY
     key_use: int = 90 * _DAY
@@ -47,11 +54,13 @@ class Lifetimes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """An API for which tokens are issued (RFC 8707). `clients` may introspect its tokens."""
+    """An API for which tokens are issued (RFC 8707). `clients` are the API itself: they may introspect its tokens,
+    and exchange them if they have that grant. `opaque` holds for all of its tokens, whoever asks for them."""
 
     identifier: str
     scopes: tuple[str, ...] = ()
     clients: tuple[str, ...] = ()
+    access_token_format: AccessTokenFormat = "jwt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +87,38 @@ class Policy:
     resources: Mapping[str, Resource] = field(default_factory=dict[str, Resource])
     """By identifier."""
     default_resource: str | None = None
+    acr_values: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Authentication context classes, the weakest first, each with the factors (`amr`) that it takes."""
+    sector_identifier_uris: frozenset[str] = frozenset()
+    """Sectors that clients may name for pairwise subjects: the operator vouches for them."""
     clients: tuple[ClientRegistration, ...] = ()
     users: tuple[ConfiguredUser, ...] = field(default=(), repr=False)
+    features: frozenset[str] = frozenset({"par"})
+    """What is on beside the common endpoints: of `FEATURES`."""
+    require_pushed_authorization_requests: bool = False
+    """Of every client (RFC 9126 §5)."""
+    client_certificates: CertificateCheck | None = None
+    """Who vouches for the certificates that a proxy forwards: "verified", the proxy has checked their chain;
+    "unverified", nobody, so that only registered ones count (RFC 8705 §2.2). None: nobody looks at them."""
+    dpop_nonces: bool = False
+    """DPoP proofs must carry a nonce of this server (RFC 9449 §8)."""
     allow_insecure_no_throttles: bool = False
+
+    @property
+    def certificate_methods(self) -> tuple[AuthMethod, ...]:
+        """How clients can authenticate by certificates. A name counts only where its signer was checked."""
+        if self.client_certificates is None:
+            return ()
+        return TLS_METHODS if self.client_certificates == "verified" else ("self_signed_tls_client_auth",)
+
+    def offers(self, feature: str) -> bool:
+        """Whether that one of `FEATURES` is on."""
+        return feature in self.features
+
+    @property
+    def response_modes(self) -> tuple[str, ...]:
+        """How an authorization response can go back (OAuth Form Post §2, JARM §2.3)."""
+        return (*PLAIN_MODES, *SIGNED_MODES) if self.offers("jarm") else PLAIN_MODES
 
     def url(self, path: str) -> str:
         """An address under the issuer; `path` begins with a slash."""

@@ -2,25 +2,35 @@
 
 from typing import Final
 
-from proofkey.authorization_server.keys import ALGORITHMS
+from proofkey.authorization_server.client_certificate import check_certificate_members
+from proofkey.authorization_server.registration_keys import check_client_keys
+from proofkey.authorization_server.registration_openid import check_openid
+from proofkey.authorization_server.registration_requests import check_requests
 from proofkey.errors import ConfigurationError
 from proofkey.findings import Finding
 from proofkey.protocol.redirect_uri import check_redirect_uri_syntax
-from proofkey.protocol.registration import AUTH_METHODS, ClientRegistration
+from proofkey.protocol.registration import (
+    ACCESS_TOKEN_FORMATS,
+    AUTH_METHODS,
+    SECRET_METHODS,
+    TLS_METHODS,
+    ClientRegistration,
+)
+from proofkey.protocol.token_messages import TOKEN_EXCHANGE
 
-GRANT_TYPES: Final = frozenset({"authorization_code", "refresh_token", "client_credentials"})
+GRANT_TYPES: Final = frozenset({"authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE})
 
 
-def check_registration(client: ClientRegistration, issuer: str) -> None:
+def check_registration(client: ClientRegistration, issuer: str, sectors: frozenset[str] = frozenset()) -> None:
     """RFC 7591 §2, OIDC Registration §2, RFC 9700 §2.1, §2.6: only what is offered, and URIs that can be proven.
 
     Raises: ConfigurationError that names the client and the member.
     """
     _check_id(client)
     _check_secret(client)
+    check_client_keys(client)
+    check_certificate_members(client)
     _check_grants(client)
-    if client.id_token_signed_response_alg not in ALGORITHMS:
-        raise _bad(client, "id_token_signed_response_alg", "ES256 or RS256")
     if "authorization_code" in client.grant_types and not client.redirect_uris:
         raise _bad(client, "redirect_uris", "the code flow needs one")
     for uri in (*client.redirect_uris, *client.post_logout_redirect_uris):
@@ -28,6 +38,8 @@ def check_registration(client: ClientRegistration, issuer: str) -> None:
             check_redirect_uri_syntax(uri, application_type=client.application_type, issuer=issuer)
         except ConfigurationError as error:
             raise ConfigurationError(error.finding, client_id=client.client_id, **error.facts) from error
+    check_openid(client, sectors)
+    check_requests(client)
 
 
 def _check_id(client: ClientRegistration) -> None:
@@ -38,11 +50,15 @@ def _check_id(client: ClientRegistration) -> None:
 
 
 def _check_secret(client: ClientRegistration) -> None:
-    if client.token_endpoint_auth_method not in AUTH_METHODS:
-        raise _bad(client, "token_endpoint_auth_method", " or ".join(AUTH_METHODS))
+    methods = (*AUTH_METHODS, *TLS_METHODS)
+    if client.token_endpoint_auth_method not in methods:
+        raise _bad(client, "token_endpoint_auth_method", " or ".join(methods))
+    has_secret = client.token_endpoint_auth_method in SECRET_METHODS
     if client.is_public and client.secret_digest:
         raise _bad(client, "client_secret", "a public client has none")
-    if not client.is_public and not client.secret_digest:
+    if not has_secret and client.secret_digest:
+        raise _bad(client, "client_secret", f"{client.token_endpoint_auth_method} has none")
+    if has_secret and not client.secret_digest:
         raise _bad(client, "client_secret", "a confidential client needs one")
 
 
@@ -51,8 +67,10 @@ def _check_grants(client: ClientRegistration) -> None:
         raise _bad(client, "grant_types", " or ".join(sorted(GRANT_TYPES)))
     if not client.response_types <= {"code"}:
         raise _bad(client, "response_types", "code")
-    if client.is_public and "client_credentials" in client.grant_types:
-        raise _bad(client, "grant_types", "client_credentials is for confidential clients")
+    if client.is_public and not client.grant_types.isdisjoint({"client_credentials", TOKEN_EXCHANGE}):
+        raise _bad(client, "grant_types", "client_credentials and token exchange are for confidential clients")
+    if client.access_token_format not in ACCESS_TOKEN_FORMATS:
+        raise _bad(client, "access_token_format", " or ".join(ACCESS_TOKEN_FORMATS))
 
 
 def _bad(client: ClientRegistration, member: str, reason: str) -> ConfigurationError:

@@ -4,11 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from proofkey.authorization_server.keys import KeyRing
+from proofkey.authorization_server.keys import KeyRing, algorithm_named
 from proofkey.authorization_server.policy import Policy
 from proofkey.authorization_server.stores import ServerStore
-from proofkey.protocol.jose import SigningKey
-from proofkey.protocol.text import Secret
+from proofkey.authorization_server.subject import Subjects
+from proofkey.protocol.dpop import ProofKeys
+from proofkey.protocol.jose import SigningAlgorithm, SigningKey
+from proofkey.protocol.replay import ReplayMemory
+from proofkey.protocol.text import Instant, Secret
 
 Entropy = Callable[[], str]
 """256 fresh random bits as 43 base64url characters."""
@@ -18,6 +21,14 @@ class Sign(Protocol):
     """Signs without stopping others: an RSA signature takes 0.7 ms and belongs into a thread."""
 
     async def __call__(self, key: SigningKey, typ: str, claims: Mapping[str, Any]) -> str: ...
+
+
+class MakeKey(Protocol):
+    """The first signing key of an algorithm, made for the first client that asks for it."""
+
+    async def __call__(self, algorithm: SigningAlgorithm) -> SigningKey:
+        """Raises: Unavailable; ConfigurationError when the master key is another one."""
+        ...
 
 
 class Passwords(Protocol):
@@ -63,6 +74,20 @@ class Suspects:
         self._keys.pop(key, None)
 
 
+class Nonces(Protocol):
+    """A server's nonces for DPoP proofs (RFC 9449 §8)."""
+
+    def current(self, now: Instant, /) -> str: ...
+
+    def began(self, nonce: str, now: Instant, /) -> Instant | None:
+        """Since when it could be known; None when it is no nonce of ours, or an old one."""
+        ...
+
+    def successor(self, nonce: str, now: Instant, /) -> str | None:
+        """The one to go on with; None while this is the current one."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationServer:
     """Policy, store, keys and helpers, as values. `mac_key` authenticates refresh tokens; it is derived from the
@@ -75,4 +100,24 @@ class AuthorizationServer:
     passwords: Passwords
     entropy: Entropy
     mac_key: bytes = field(repr=False)
+    subjects: Subjects = field(default_factory=lambda: Subjects(b""), repr=False)
+    """The names of people at clients that must not compare them."""
+    make_key: MakeKey | None = None
+    replays: ReplayMemory = field(repr=False)
+    """What is used once, for all workers."""
+    nonces: Nonces | None = None
+    """None: DPoP proofs need none."""
+    proof_keys: ProofKeys = field(default_factory=ProofKeys, repr=False)
     suspects: Suspects = field(default_factory=Suspects, repr=False)
+
+    async def signing_key(self, algorithm: str) -> SigningKey:
+        """The key that signs with that algorithm now; the first one of an algorithm is made here when nobody made
+        it at the registration.
+
+        Raises: ServerError for an algorithm that is not offered; Unavailable.
+        """
+        found = self.keys.signing.get(algorithm)
+        wanted = algorithm_named(algorithm)
+        if found is None and wanted is not None and self.make_key is not None:
+            return await self.make_key(wanted)
+        return found or self.keys.signing_key(algorithm)

@@ -16,6 +16,13 @@ SIGN_IN_BY_ADDRESS: Final = Limit("sign-in address", burst=100, period=3)
 CLIENT_SECRET: Final = Limit("client secret", burst=20, period=6)
 """RFC 6749 §2.3.1; counted only after a wrong one."""
 
+PUSHED_REQUEST: Final = Limit("pushed request", burst=300, period=0.1)
+"""RFC 9126 §2.3; each one is a row for some minutes."""
+
+INTROSPECTION: Final = Limit("introspection", burst=1000, period=0.01)
+"""Per client; counts only questions about what is not active: an API that is flooded with invented tokens goes on,
+and who tries tokens out gets nowhere with a hundred a second."""
+
 
 async def take_attempt(server: AuthorizationServer, rule: Limit | Backoff, key: str, now: Instant) -> None:
     """Counts one attempt before it is made.

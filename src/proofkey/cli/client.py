@@ -2,22 +2,28 @@
 
 import json as json_module
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from proofkey.authorization_server.records import AuditEvent
 from proofkey.authorization_server.registration import check_registration
+from proofkey.authorization_server.registration_openid import algorithms_of
 from proofkey.authorization_server.stores import ServerStore
 from proofkey.cli.output import Json, new_app, print_data, print_json, say
 from proofkey.cli.store_access import Config, on_store, print_table
 from proofkey.errors import ConfigurationError
 from proofkey.findings import Finding
-from proofkey.protocol.registration import ClientRegistration
+from proofkey.protocol.jose import SigningAlgorithm
+from proofkey.protocol.registration import AccessTokenFormat, ClientRegistration
 from proofkey.protocol.scope import parse_scope
 from proofkey.protocol.text import ClientId, Instant, Secret, Subject
 from proofkey.protocol.uri import origin_of
 from proofkey.runtime.entropy import system_entropy
+from proofkey.runtime.master_key import MasterKey
+from proofkey.runtime.server_core import server_sealer
+from proofkey.runtime.server_upkeep import ensure_keys
 from proofkey.runtime.settings import ServerSettings
 
 app = new_app(help="Add, list or disable clients; also while the server runs.")
@@ -52,36 +58,82 @@ def add(
     method: Annotated[
         Method, typer.Option("--auth-method", help="How it sends its secret.")
     ] = "client_secret_basic",
+    id_token_alg: Annotated[
+        SigningAlgorithm, typer.Option("--id-token-alg", help="What its ID tokens are signed with.")
+    ] = "ES256",
+    userinfo_alg: Annotated[
+        SigningAlgorithm | None,
+        typer.Option("--userinfo-alg", help="UserInfo as a JWT, signed with that; else as JSON."),
+    ] = None,
+    pairwise: Annotated[
+        bool, typer.Option("--pairwise", help="It knows people by a name that no other host's clients know.")
+    ] = False,
+    jwks: Annotated[
+        Path | None,
+        typer.Option(
+            "--jwks",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Its public keys (JWK Set): it signs instead of sending a secret.",
+        ),
+    ] = None,
+    dpop: Annotated[bool, typer.Option("--dpop", help="It gets tokens bound to its key alone.")] = False,
+    token_format: Annotated[
+        AccessTokenFormat,
+        typer.Option("--access-token-format", help="opaque: random values that APIs ask the server about."),
+    ] = "jwt",
+    require_par: Annotated[
+        bool, typer.Option("--require-par", help="It must push its authorization requests (RFC 9126).")
+    ] = False,
+    response_mode: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--response-mode", metavar="MODE", help="How answers may go back; several allowed, else as offered."
+        ),
+    ] = None,
     public: Annotated[bool, typer.Option("--public", help="It cannot keep a secret (browser).")] = False,
     native: Annotated[bool, typer.Option("--native", help="On a device; public, free loopback port.")] = False,
     config: Config = None,
     json: Json = False,
 ) -> None:
     """Register a client; its secret is made here and printed once, with the configuration that it needs."""
-    secret = None if public or native else Secret(system_entropy())
+    if public and jwks:
+        raise ConfigurationError(
+            Finding.CLIENT_METADATA_BAD, client_id=client_id, member="jwks", reason="a public client has none"
+        )
+    secret = None if public or native or jwks else Secret(system_entropy())
     client = ClientRegistration(
         client_id=ClientId(client_id),
         secret_digest=secret.digest() if secret else None,
-        token_endpoint_auth_method=method if secret else "none",
+        token_endpoint_auth_method="private_key_jwt" if jwks else method if secret else "none",
+        jwks=jwks.read_text(encoding="utf-8", errors="replace") if jwks else None,
+        dpop_bound_access_tokens=dpop,
         client_name=name,
         application_type="native" if native else "web",
         redirect_uris=frozenset(redirect_uri or ()),
         post_logout_redirect_uris=frozenset(post_logout or ()),
         grant_types=frozenset[str](grant or ("authorization_code", "refresh_token")),
         scope=parse_scope(scope),
-        id_token_signed_response_alg="ES256",
+        id_token_signed_response_alg=id_token_alg,
+        userinfo_signed_response_alg=userinfo_alg,
+        subject_type="pairwise" if pairwise else "public",
+        access_token_format=token_format,
+        require_pushed_authorization_requests=require_par,
+        response_modes=frozenset(response_mode or ()),
     )
     if "authorization_code" not in client.grant_types:
         client = replace(client, response_types=frozenset())
 
     async def work(store: ServerStore, settings: ServerSettings, now: Instant) -> str:
-        check_registration(client, settings.issuer)
+        check_registration(client, settings.issuer, frozenset(settings.sector_identifier_uris))
         if await store.find_client(client.client_id):
             raise ConfigurationError(Finding.CLIENT_TAKEN, client_id=client_id)
         if await store.find_user(Subject(client_id)):
             why = "a user's sub"
             raise ConfigurationError(Finding.CLIENT_METADATA_BAD, client_id=client_id, member="client_id", why=why)
         await store.put_client(client, now, _event("client.added", client_id, now))
+        await ensure_keys(store, server_sealer(MasterKey(settings.master_key)), algorithms_of(client), now)
         return settings.issuer
 
     issuer = on_store(config, work)
@@ -90,7 +142,8 @@ def add(
         print_json({"issuer": issuer} | _document(client) | made)
         return
     say(f"Client {client_id} added." + (" Its secret is shown this once." if secret else ""))
-    print_data(_ready_configuration(issuer, client, secret, redirect_uri or []))
+    if not jwks:
+        print_data(_ready_configuration(issuer, client, secret, redirect_uri or []))
 
 
 @app.command("list")
@@ -164,6 +217,12 @@ def _document(client: ClientRegistration) -> dict[str, object]:
         "response_types": sorted(client.response_types),
         "scope": " ".join(client.scope),
         "id_token_signed_response_alg": client.id_token_signed_response_alg,
+        "userinfo_signed_response_alg": client.userinfo_signed_response_alg,
+        "subject_type": client.subject_type,
+        "access_token_format": client.access_token_format,
+        "dpop_bound_access_tokens": client.dpop_bound_access_tokens,
+        "require_pushed_authorization_requests": client.require_pushed_authorization_requests,
+        "response_modes": sorted(client.response_modes),
         "disabled": client.disabled,
     }
 

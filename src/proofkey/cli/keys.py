@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from anyio import to_thread
 
-from proofkey.authorization_server.keys import ALGORITHMS, build_key_record, build_key_ring, signing_record
+from proofkey.authorization_server.keys import FIRST, build_key_record, build_key_ring, signing_record
 from proofkey.authorization_server.records import AuditEvent, SigningKeyRecord
 from proofkey.authorization_server.stores import ServerStore
 from proofkey.cli.output import Json, new_app, print_json, say
@@ -25,8 +25,7 @@ from proofkey.store.sealed import Sealer
 app = new_app(help="List, add or rotate signing keys; also while the server runs.")
 
 
-Algorithm = Literal["ES256", "RS256"]
-Only = Annotated[Algorithm | None, typer.Option("--algorithm", help="This algorithm only.")]
+Only = Annotated[SigningAlgorithm | None, typer.Option("--algorithm", help="This algorithm only.")]
 Now = Annotated[bool, typer.Option("--now", help="Sign with it at once: APIs fetch it when they first see it.")]
 
 
@@ -45,7 +44,7 @@ def list_(config: Config = None, json: Json = False) -> None:
 
 @app.command()
 def add(
-    algorithm: Annotated[Algorithm, typer.Option("--algorithm", help="What it signs with.")] = "ES256",
+    algorithm: Annotated[SigningAlgorithm, typer.Option("--algorithm", help="What it signs with.")] = "ES256",
     now: Now = False,
     config: Config = None,
     json: Json = False,
@@ -57,13 +56,18 @@ def add(
 @app.command()
 def rotate(algorithm: Only = None, now: Now = False, config: Config = None, json: Json = False) -> None:
     """Announce the next key of each algorithm; when it signs, the one before is retired, and removed later."""
-    _announce(config, (algorithm,) if algorithm else ALGORITHMS, at_once=now, again=now, as_json=json)
+    _announce(config, (algorithm,) if algorithm else None, at_once=now, again=now, as_json=json)
 
 
 def _announce(
-    config: Path | None, algorithms: Sequence[SigningAlgorithm], *, at_once: bool, again: bool, as_json: bool
+    config: Path | None,
+    algorithms: Sequence[SigningAlgorithm] | None,
+    *,
+    at_once: bool,
+    again: bool,
+    as_json: bool,
 ) -> None:
-    """`again`: even where a key is announced already."""
+    """`algorithms` None stands for all that have a key; `again`: even where a key is announced already."""
 
     async def work(store: ServerStore, settings: ServerSettings, now: Instant) -> list[SigningKeyRecord]:
         lifetimes = server_policy(settings).lifetimes
@@ -71,10 +75,10 @@ def _announce(
         records = await store.list_signing_keys()
         if not records:
             return await _first_keys(store, sealer, now)
-        build_key_ring(records, now, sealer)  # the master key is the one that sealed the others
+        ring = build_key_ring(records, now, sealer)  # the master key is the one that sealed the others
         active_from = now if at_once else Instant(now + lifetimes.key_announcement)
         made: list[SigningKeyRecord] = []
-        for algorithm in algorithms:
+        for algorithm in algorithms or ring.algorithms:
             announced = None if again else _announced(records, algorithm, now)
             made.append(announced or await announce_key(store, sealer, algorithm, now, active_from))
         if at_once:
@@ -95,7 +99,7 @@ def _announced(
 
 async def _first_keys(store: ServerStore, sealer: Sealer, now: Instant) -> list[SigningKeyRecord]:
     """One of each algorithm, as the server's first start makes them."""
-    keys = [await to_thread.run_sync(generate_signing_key, algorithm) for algorithm in ALGORITHMS]
+    keys = [await to_thread.run_sync(generate_signing_key, algorithm) for algorithm in FIRST]
     records = [build_key_record(key, now, now, sealer) for key in keys]
     event = AuditEvent(at=now, name="keys.made", detail={"kids": " ".join(key.kid for key in keys)})
     await store.insert_first_signing_keys(records, event)

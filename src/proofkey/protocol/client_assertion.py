@@ -1,21 +1,34 @@
-"""How our own clients prove themselves in the requests that they send: Basic, the secret in the body, a signed
-assertion, or their name alone. Logins, introspection and token exchange all go through `authenticate`.
+"""Client assertions, written and read (RFC 7523), and how our own clients prove themselves in what they send:
+Basic, the secret in the body, an assertion, or their name alone. Logins, introspection and token exchange all go
+through `authenticate`.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, Protocol, get_args
+from functools import lru_cache
+from typing import Any, Final, Literal, NamedTuple, Protocol, cast, get_args
 
-from proofkey.errors import ConfigurationError
+from proofkey.errors import ConfigurationError, InvalidClient, InvalidToken, Unavailable
 from proofkey.findings import Finding
-from proofkey.protocol.client_authentication import build_basic
+from proofkey.protocol.claims import LEEWAY, ClaimError, read_instant, read_optional_instant, read_text
+from proofkey.protocol.client_authentication import ASSERTION_TYPE, build_basic
 from proofkey.protocol.exchange import Ask
+from proofkey.protocol.json_strict import parse_object
+from proofkey.protocol.jws import VerifiedJws, verify_compact
+from proofkey.protocol.key_set import KeySet
+from proofkey.protocol.registration import ClientRegistration
+from proofkey.protocol.signature import ALGORITHM_NAMES, ALGORITHM_OF_NAME
 from proofkey.protocol.text import ClientId, Instant, Issuer, Pairs, Secret
 
 HEADER_TYPE: Final = "client-authentication+jwt"
-ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LIFETIME: Final = 60
-"""Seconds that an assertion may be used."""
+"""Seconds that an assertion of ours may be used."""
+LONGEST_LIFE: Final = 300
+"""Seconds that an assertion of others may have left to live."""
+MAX_JTI: Final = 512
+_TYPES: Final = frozenset({"jwt", HEADER_TYPE})
+"""In lower case. RFC 7519 §5.1 has JWT for whatever has no type of its own, and many libraries write it."""
 
 ClientMethod = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
 CLIENT_METHODS: Final[tuple[ClientMethod, ...]] = get_args(ClientMethod)
@@ -137,3 +150,78 @@ def build_client_assertion(
         "exp": int(now) + lifetime,
     }
     return key.sign(HEADER_TYPE, claims)
+
+
+# --- the reading side ---------------------------------------------------------------------------------------
+
+
+class ClientAssertion(NamedTuple):
+    """An assertion after every check but the one that needs a memory: its `jti` is used once."""
+
+    jti: str
+    exp: Instant
+    iat: Instant | None = None
+
+
+def read_client_assertion(
+    assertion: Secret, client: ClientRegistration, *, issuer: Issuer, now: Instant
+) -> ClientAssertion:
+    """RFC 7523 §3, RFC 7523bis §4, OIDC Core §9: signed by a key that is registered for the client, for this one
+    server, with little time left to live. `iat` and `nbf` may be 10 seconds ahead (FAPI 2.0 §5.3.2.1).
+
+    Raises: InvalidClient, and nothing else.
+    """
+    try:
+        keys = client_keys(client.jwks or "", client.token_endpoint_auth_signing_alg)
+        jws = verify_compact(assertion.reveal(), keys, assertion_algorithms(client))
+        return _read_assertion(jws, client.client_id, issuer, now)
+    except (InvalidToken, ClaimError, Unavailable) as error:
+        raise InvalidClient(error.finding, **{**error.facts, "client_id": client.client_id}) from error
+
+
+def assertion_algorithms(client: ClientRegistration) -> frozenset[str]:
+    """The header's `alg` for that client: the registered one, else what its keys are for (RFC 8725 §3.1)."""
+    name = client.token_endpoint_auth_signing_alg
+    if name is None:
+        return ALGORITHM_NAMES
+    algorithm = ALGORITHM_OF_NAME.get(name)
+    return frozenset(each for each, meant in ALGORITHM_OF_NAME.items() if meant == algorithm)
+
+
+@lru_cache(maxsize=1024)
+def client_keys(jwks: str, algorithm: str | None) -> KeySet:
+    """The usable keys of a registered JWK Set; a key that names no algorithm is for the registered one.
+
+    Raises: Unavailable when it is no JWK Set.
+    """
+    try:
+        listed: object = parse_object(jwks.encode()).get("keys")
+    except ValueError as error:
+        raise Unavailable(Finding.KEYS_UNAVAILABLE, reason=str(error)) from error
+    if algorithm is not None and isinstance(listed, list):
+        own = [cast("dict[str, Any]", jwk) for jwk in cast("list[object]", listed) if isinstance(jwk, dict)]
+        listed = [{"alg": algorithm, **jwk} for jwk in own]
+    return KeySet.from_document(json.dumps({"keys": listed}).encode())
+
+
+def _read_assertion(jws: VerifiedJws, client_id: ClientId, issuer: Issuer, now: Instant) -> ClientAssertion:
+    """Raises: ClaimError."""
+    typ: object = jws.header.get("typ", HEADER_TYPE)
+    if not isinstance(typ, str) or typ.lower().removeprefix("application/") not in _TYPES:
+        raise ClaimError(Finding.ASSERTION_TYPE, typ=str(typ)[:64])
+    try:
+        claims = parse_object(jws.payload)
+    except ValueError as error:
+        raise ClaimError(Finding.TOKEN_JSON) from error
+    if read_text(claims, "iss") != client_id or read_text(claims, "sub") != client_id:
+        raise ClaimError(Finding.ASSERTION_CLIENT)
+    if claims.get("aud") not in (issuer, [issuer]):
+        raise ClaimError(Finding.ASSERTION_AUDIENCE, expected=issuer, found=str(claims.get("aud"))[:200])
+    jti = read_text(claims, "jti")
+    if len(jti) > MAX_JTI:
+        raise ClaimError(Finding.TOKEN_CLAIM_TYPE, claim="jti")
+    exp, iat = read_instant(claims, "exp"), read_optional_instant(claims, "iat")
+    starts = max(iat or now, read_optional_instant(claims, "nbf") or now)
+    if not now - LEEWAY < exp <= now + LONGEST_LIFE + LEEWAY or starts > now + LEEWAY:
+        raise ClaimError(Finding.ASSERTION_TIME, exp=str(exp), starts=str(starts), now=str(now))
+    return ClientAssertion(jti, exp, iat)

@@ -1,4 +1,4 @@
-"""How a client proves who it is: none (public), Basic, or the secret in the body."""
+"""How a client proves who it is: none (public), Basic, the secret in the body, or a signed assertion."""
 
 import base64
 import binascii
@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote_plus, unquote_plus
 
-from proofkey.errors import InvalidClient, InvalidRequest
+from proofkey.errors import InvalidClient, InvalidRequest, InvalidToken
 from proofkey.findings import Finding
-from proofkey.protocol.registration import AuthMethod, ClientRegistration
+from proofkey.protocol.jws import read_unverified_payload
+from proofkey.protocol.registration import SECRET_METHODS, AuthMethod, ClientRegistration
 from proofkey.protocol.text import ClientId, Pairs, Secret, single
 
+ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _MAX_BASIC: Final = 4096
-_MAY_REPEAT: Final = frozenset({"resource"})
+_MAY_REPEAT: Final = frozenset({"resource", "audience"})
+"""Each grant refuses what it does not let stand twice itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,7 @@ class ClientCredentials:
     client_id: ClientId
     secret: Secret | None = field(default=None, repr=False)
     method: AuthMethod = "none"
+    assertion: Secret | None = field(default=None, repr=False)
 
 
 def parse_client_authentication(authorization_headers: tuple[str, ...], pairs: Pairs) -> ClientCredentials:
@@ -41,7 +45,7 @@ def parse_client_authentication(authorization_headers: tuple[str, ...], pairs: P
             raise InvalidRequest(Finding.CLIENT_METHODS_MIXED, parameter="client_id")
         return credentials
     if "client_assertion" in sent or "client_assertion_type" in sent:
-        raise InvalidClient(Finding.CLIENT_METHOD_WRONG, method="client_assertion")
+        return _parse_assertion(sent)
     if "client_id" not in sent:
         raise InvalidClient(Finding.CLIENT_NOT_AUTHENTICATED)
     client_id = ClientId(sent["client_id"])
@@ -62,7 +66,8 @@ def check_client_secret(presented: Secret | None, client: ClientRegistration) ->
 
 
 def check_client_authentication(credentials: ClientCredentials, client: ClientRegistration | None) -> None:
-    """Known, enabled, by its registered method, and with its secret unless it is public (RFC 6749 §3.2.1).
+    """Known, enabled, by its registered method, and with its secret where that is the method (RFC 6749 §3.2.1).
+    An assertion is proven by `read_client_assertion` besides.
 
     Raises: InvalidClient, with one public text for every cause.
     """
@@ -73,7 +78,7 @@ def check_client_authentication(credentials: ClientCredentials, client: ClientRe
         raise InvalidClient(Finding.CLIENT_NOT_AUTHENTICATED, client_id=client_id)
     if credentials.method != client.token_endpoint_auth_method:
         raise InvalidClient(Finding.CLIENT_METHOD_WRONG, client_id=client_id, method=credentials.method)
-    if not client.is_public:
+    if credentials.method in SECRET_METHODS:
         check_client_secret(credentials.secret, client)
     if client.disabled:
         raise InvalidClient(Finding.CLIENT_DISABLED, client_id=client_id)
@@ -87,6 +92,23 @@ def build_basic(client_id: str, secret: Secret) -> str:
 
 def _mixes_secret(sent: dict[str, str]) -> bool:
     return "client_secret" in sent and ("client_assertion" in sent or "client_assertion_type" in sent)
+
+
+def _parse_assertion(sent: dict[str, str]) -> ClientCredentials:
+    """RFC 7521 §4.2, RFC 7523 §2.2: `client_id` may be left out, for the assertion names the client."""
+    if sent.get("client_assertion_type") != ASSERTION_TYPE or "client_assertion" not in sent:
+        raise InvalidClient(Finding.CLIENT_METHOD_WRONG, method="client_assertion of another type")
+    assertion = sent["client_assertion"]
+    try:
+        named: object = read_unverified_payload(assertion).get("sub")
+    except InvalidToken as error:
+        raise InvalidClient(error.finding, **error.facts) from error
+    if not isinstance(named, str) or not named:
+        raise InvalidClient(Finding.ASSERTION_CLIENT)
+    client_id = sent.get("client_id", named)
+    if client_id != named:
+        raise InvalidClient(Finding.ASSERTION_CLIENT, client_id=client_id[:64])
+    return ClientCredentials(ClientId(client_id), None, "private_key_jwt", Secret(assertion))
 
 
 def _parse_basic(header: str) -> ClientCredentials:

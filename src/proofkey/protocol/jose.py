@@ -17,7 +17,8 @@ from proofkey.protocol.key_set import VerificationKey, parse_public_jwk
 from proofkey.protocol.text import encode_base64url
 
 SigningAlgorithm = Literal["ES256", "RS256", "PS256", "Ed25519", "EdDSA"]
-"""EdDSA is the older name of Ed25519, for peers that know no other: a key of its own, published under that name."""
+"""EdDSA is the older name of Ed25519, for peers that know no other: a key of its own, published under that name
+(RFC 9864 §2.2)."""
 
 SIGNING_ALGORITHMS: Final[tuple[SigningAlgorithm, ...]] = get_args(SigningAlgorithm)
 RSA_BITS: Final = 3072

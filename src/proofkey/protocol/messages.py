@@ -4,9 +4,10 @@ Those of the authorization endpoint stand here, those of the token endpoint in `
 from here.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlencode
 
 from proofkey.errors import (
@@ -18,12 +19,14 @@ from proofkey.errors import (
     UnsupportedResponseType,
 )
 from proofkey.findings import Finding
+from proofkey.protocol.claims_request import parse_claims_request
 from proofkey.protocol.scope import format_scope, parse_scope
 from proofkey.protocol.text import ClientId, Issuer, Pairs, Secret, single
 from proofkey.protocol.token_messages import (
     MAY_REPEAT,
     ClientCredentialsRequest,
     CodeRequest,
+    ExchangeRequest,
     RefreshRequest,
     TokenRequest,
     TokenResponse,
@@ -35,14 +38,19 @@ from proofkey.protocol.token_messages import (
 )
 
 __all__ = [
+    "PLAIN_MODES",
+    "SIGNED_MODES",
     "AuthorizationRequest",
     "AuthorizationResponse",
     "ClientCredentialsRequest",
     "CodeRequest",
+    "ExchangeRequest",
     "RedirectTarget",
     "RefreshRequest",
+    "ResponseMode",
     "TokenRequest",
     "TokenResponse",
+    "authorization_response_pairs",
     "authorization_response_url",
     "build_authorization_request_url",
     "parse_authorization_request",
@@ -52,10 +60,17 @@ __all__ = [
     "parse_token_request",
     "parse_token_response",
     "token_response_document",
+    "with_query",
 ]
 
+ResponseMode = Literal["query", "form_post", "jwt", "query.jwt", "form_post.jwt"]
+PLAIN_MODES: Final[tuple[ResponseMode, ...]] = ("query", "form_post")
+SIGNED_MODES: Final[tuple[ResponseMode, ...]] = ("jwt", "query.jwt", "form_post.jwt")
+"""JARM §2.3; `jwt` is `query.jwt` here, where the response type is always `code`."""
+_MODES: Final[Mapping[str, ResponseMode]] = {mode: mode for mode in (*PLAIN_MODES, *SIGNED_MODES)}
 _PROMPTS: Final = frozenset({"none", "login", "consent", "select_account", "create"})
 _MAX_NONCE: Final = 512
+_THUMBPRINT: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _MAX_STATE: Final = 8192
 _MAX_LOGIN_HINT: Final = 320
 """As much as the login page's field takes."""
@@ -69,6 +84,8 @@ class RedirectTarget:
     redirect_uri: str
     state: str | None
     """None also when it was sent twice."""
+    response_mode: ResponseMode = "query"
+    """As asked; `query` also when it is none of ours or was sent twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +95,7 @@ class AuthorizationRequest:
     client_id: ClientId
     redirect_uri: str
     response_type: str = "code"
-    response_mode: str = "query"
+    response_mode: ResponseMode = "query"
     scope: tuple[str, ...] = ()
     state: str | None = None
     nonce: str | None = None
@@ -91,6 +108,10 @@ class AuthorizationRequest:
     id_token_hint: str | None = field(default=None, repr=False)
     acr_values: tuple[str, ...] = ()
     ui_locales: tuple[str, ...] = ()
+    claims: str | None = None
+    """OIDC Core §5.5, as JSON text that was read once (`parse_claims_request`)."""
+    dpop_jkt: str | None = None
+    """The thumbprint of the key that the code is bound to (RFC 9449 §10)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +126,11 @@ class AuthorizationResponse:
 
 
 def parse_redirect_target(pairs: Pairs) -> RedirectTarget:
-    """The three parameters that decide how every later refusal is answered (RFC 6749 §4.1.2.1).
+    """The parameters that decide how every later refusal is answered (RFC 6749 §4.1.2.1).
 
     Raises: NoLocation when client_id or redirect_uri is missing or repeated.
     """
-    found: dict[str, list[str]] = {"client_id": [], "redirect_uri": [], "state": []}
+    found: dict[str, list[str]] = {"client_id": [], "redirect_uri": [], "state": [], "response_mode": []}
     for name, value in pairs:
         if name in found:
             found[name].append(value)
@@ -121,8 +142,12 @@ def parse_redirect_target(pairs: Pairs) -> RedirectTarget:
     if found["redirect_uri"] in ([], [""]):
         raise NoLocation(Finding.REDIRECT_URI_MISSING)
     state = found["state"][0] if len(found["state"]) == 1 else ""
+    mode = found["response_mode"][0] if len(found["response_mode"]) == 1 else ""
     return RedirectTarget(
-        client_id=ClientId(found["client_id"][0]), redirect_uri=found["redirect_uri"][0], state=state or None
+        client_id=ClientId(found["client_id"][0]),
+        redirect_uri=found["redirect_uri"][0],
+        state=state or None,
+        response_mode=_MODES.get(mode, "query"),
     )
 
 
@@ -141,6 +166,7 @@ def parse_authorization_request(pairs: Pairs) -> AuthorizationRequest:
     return AuthorizationRequest(
         client_id=target.client_id,
         redirect_uri=target.redirect_uri,
+        response_mode=target.response_mode,
         scope=parse_scope(sent.get("scope", "")),
         state=sent.get("state"),
         nonce=_parse_nonce(sent.get("nonce")),
@@ -153,6 +179,8 @@ def parse_authorization_request(pairs: Pairs) -> AuthorizationRequest:
         id_token_hint=sent.get("id_token_hint"),
         acr_values=tuple(sent.get("acr_values", "").split()),
         ui_locales=tuple(sent.get("ui_locales", "").split()),
+        claims=_parse_claims(sent.get("claims")),
+        dpop_jkt=_parse_dpop_jkt(sent.get("dpop_jkt")),
     )
 
 
@@ -171,8 +199,10 @@ def build_authorization_request_url(endpoint: str, request: AuthorizationRequest
         ("id_token_hint", request.id_token_hint),
         ("acr_values", " ".join(request.acr_values)),
         ("ui_locales", " ".join(request.ui_locales)),
+        ("claims", request.claims),
+        ("dpop_jkt", request.dpop_jkt),
     )
-    return _with_query(
+    return with_query(
         endpoint,
         (
             ("response_type", request.response_type),
@@ -186,6 +216,11 @@ def build_authorization_request_url(endpoint: str, request: AuthorizationRequest
 
 def authorization_response_url(redirect_uri: str, response: AuthorizationResponse) -> str:
     """The redirect URI, its query kept, with code or error, state and iss (RFC 6749 §4.1.2, RFC 9207 §2)."""
+    return with_query(redirect_uri, authorization_response_pairs(response))
+
+
+def authorization_response_pairs(response: AuthorizationResponse) -> Pairs:
+    """The response's parameters, whichever way they go (RFC 6749 §4.1.2, RFC 9207 §2)."""
     parameters: tuple[tuple[str, str | None], ...] = (
         ("code", None if response.code is None else response.code.reveal()),
         ("error", response.error),
@@ -193,7 +228,7 @@ def authorization_response_url(redirect_uri: str, response: AuthorizationRespons
         ("state", response.state),
         ("iss", response.iss),
     )
-    return _with_query(redirect_uri, ((name, value) for name, value in parameters if value is not None))
+    return tuple((name, value) for name, value in parameters if value is not None)
 
 
 def parse_authorization_response(pairs: Pairs) -> AuthorizationResponse:
@@ -227,7 +262,7 @@ def _check_offered(sent: Mapping[str, str]) -> None:
     if response_type != "code":
         raise UnsupportedResponseType(Finding.RESPONSE_TYPE_WRONG, response_type=response_type[:64])
     response_mode = sent.get("response_mode", "query")
-    if response_mode != "query":
+    if response_mode not in _MODES:
         raise InvalidRequest(Finding.RESPONSE_MODE_WRONG, response_mode=response_mode[:64])
 
 
@@ -240,6 +275,19 @@ def _parse_nonce(nonce: str | None) -> str | None:
 def _parse_login_hint(hint: str | None) -> str | None:
     """A hint may be ignored (OIDC Core §3.1.2.1), and one that is no name is."""
     return hint if hint is not None and len(hint) <= _MAX_LOGIN_HINT and hint.isprintable() else None
+
+
+def _parse_dpop_jkt(text: str | None) -> str | None:
+    """RFC 9449 §10: a SHA-256 thumbprint."""
+    if text is not None and _THUMBPRINT.fullmatch(text) is None:
+        raise InvalidRequest(Finding.PARAMETER_MALFORMED, parameter="dpop_jkt")
+    return text
+
+
+def _parse_claims(text: str | None) -> str | None:
+    if text is not None:
+        parse_claims_request(text)
+    return text
 
 
 def _parse_prompt(text: str) -> frozenset[str]:
@@ -258,6 +306,7 @@ def _parse_max_age(text: str | None) -> int | None:
     return int(text)
 
 
-def _with_query(url: str, pairs: Iterable[tuple[str, str]]) -> str:
+def with_query(url: str, pairs: Iterable[tuple[str, str]]) -> str:
+    """The URL, its query kept and extended."""
     query = urlencode(tuple(pairs))
     return f"{url}{'&' if '?' in url else '?'}{query}"

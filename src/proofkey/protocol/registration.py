@@ -6,9 +6,18 @@ from typing import Literal
 from proofkey.protocol.text import ClientId
 
 ApplicationType = Literal["web", "native"]
-AuthMethod = Literal["none", "client_secret_basic", "client_secret_post"]
+SubjectType = Literal["public", "pairwise"]
+AuthMethod = Literal[
+    "none", "client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth",
+    "self_signed_tls_client_auth",
+]  # fmt: skip
 
-AUTH_METHODS: tuple[AuthMethod, ...] = ("client_secret_basic", "client_secret_post", "none")
+AUTH_METHODS: tuple[AuthMethod, ...] = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
+SECRET_METHODS: tuple[AuthMethod, ...] = ("client_secret_basic", "client_secret_post")
+TLS_METHODS: tuple[AuthMethod, ...] = ("tls_client_auth", "self_signed_tls_client_auth")
+"""RFC 8705 §2; where a proxy forwards client certificates."""
+AccessTokenFormat = Literal["jwt", "opaque"]
+ACCESS_TOKEN_FORMATS: tuple[AccessTokenFormat, ...] = ("jwt", "opaque")
 APPLICATION_TYPES: tuple[ApplicationType, ...] = ("web", "native")
 
 
@@ -27,9 +36,47 @@ class ClientRegistration:
     response_types: frozenset[str] = frozenset({"code"})
     scope: tuple[str, ...] = ("openid", "profile", "email", "offline_access")
     id_token_signed_response_alg: str = "ES256"
+    userinfo_signed_response_alg: str | None = None
+    """UserInfo as a signed JWT (OIDC Core §5.3.2); None: as JSON."""
+    subject_type: SubjectType = "public"
+    sector_identifier_uri: str | None = None
+    """Whose host is the sector of a pairwise subject, in the place of the redirect URIs' (OIDC Core §8.1)."""
+    default_max_age: int | None = None
+    """Seconds; for requests without max_age (OIDC Registration §2)."""
+    require_auth_time: bool = False
+    default_acr_values: tuple[str, ...] = ()
+    """For requests that ask for no authentication context (OIDC Registration §2)."""
+    response_modes: frozenset[str] = frozenset()
+    """How its authorization responses may go back (`response_mode`); empty: as the server offers."""
+    require_pushed_authorization_requests: bool = False
+    """RFC 9126 §6."""
+    require_signed_request_object: bool = False
+    """RFC 9101 §10.5."""
+    request_object_signing_alg: str | None = None
+    """The one algorithm of its request objects; None: what its keys are for (OIDC Registration §2)."""
+    authorization_signed_response_alg: str = "ES256"
+    """Of signed authorization responses (JARM §3)."""
+    access_token_format: AccessTokenFormat = "jwt"
+    """`jwt` (RFC 9068) or `opaque`. No standard names it; the field calls it so (Spring, node oidc-provider)."""
+    introspection_signed_response_alg: str = "ES256"
+    """Of the signed introspection answers that it asks for (RFC 9701 §6)."""
     skip_consent: bool = False
     allow_insecure_without_pkce: bool = False
     disabled: bool = False
+    jwks: str | None = None
+    """The client's public keys, a JWK Set as JSON text (RFC 7591 §2)."""
+    token_endpoint_auth_signing_alg: str | None = None
+    """The one algorithm of its assertions; None: what its keys are for (OIDC Registration §2)."""
+    tls_client_auth_subject_dn: str | None = None
+    """What its certificate names, with tls_client_auth: one of these five (RFC 8705 §2.1.2)."""
+    tls_client_auth_san_dns: str | None = None
+    tls_client_auth_san_uri: str | None = None
+    tls_client_auth_san_ip: str | None = None
+    tls_client_auth_san_email: str | None = None
+    tls_client_certificate_bound_access_tokens: bool = False
+    """Every access token is bound to the certificate of the request (RFC 8705 §3)."""
+    dpop_bound_access_tokens: bool = False
+    """Every token request has a DPoP proof (RFC 9449 §5.2)."""
 
     @property
     def is_public(self) -> bool:

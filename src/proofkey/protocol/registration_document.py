@@ -6,37 +6,48 @@ from typing import Any, Final, cast
 
 from proofkey.errors import ConfigurationError, InvalidScope
 from proofkey.findings import Finding
+from proofkey.protocol.messages import PLAIN_MODES, SIGNED_MODES
 from proofkey.protocol.redirect_uri import check_redirect_uri_syntax
 from proofkey.protocol.registration import (
+    ACCESS_TOKEN_FORMATS,
     APPLICATION_TYPES,
     AUTH_METHODS,
+    AccessTokenFormat,
     ApplicationType,
     AuthMethod,
     ClientRegistration,
+    SubjectType,
 )
 from proofkey.protocol.scope import parse_scope
 from proofkey.protocol.secret_strength import check_secret_strength
 from proofkey.protocol.text import ClientId, Secret
+from proofkey.protocol.token_messages import TOKEN_EXCHANGE
 
-GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials")
-ID_TOKEN_ALGORITHMS: Final = ("RS256", "ES256", "PS256", "Ed25519")
+GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE)
+ID_TOKEN_ALGORITHMS: Final = ("RS256", "ES256", "PS256", "Ed25519", "EdDSA")
+REQUEST_OBJECT_ALGORITHMS: Final = ("ES256", "PS256", "Ed25519", "EdDSA", "RS256")
+RESPONSE_MODES: Final = (*PLAIN_MODES, *SIGNED_MODES)
+SUBJECT_TYPES: Final = ("public", "pairwise")
 _DEFAULTS: Final = ClientRegistration(client_id=ClientId("default"))
 _MEMBERS: Final = frozenset(
     {
         "client_id", "client_secret", "client_secret_file", "client_name", "application_type", "redirect_uris",
         "post_logout_redirect_uris", "grant_types", "response_types", "scope", "token_endpoint_auth_method",
-        "id_token_signed_response_alg", "skip_consent", "disabled", "allow_insecure_without_pkce",
+        "id_token_signed_response_alg", "userinfo_signed_response_alg", "introspection_signed_response_alg",
+        "access_token_format", "subject_type", "sector_identifier_uri", "default_max_age", "require_auth_time",
+        "default_acr_values", "response_modes", "require_pushed_authorization_requests",
+        "require_signed_request_object", "request_object_signing_alg", "authorization_signed_response_alg",
+        "skip_consent", "disabled", "allow_insecure_without_pkce",
     }
 )  # fmt: skip
 _NOT_BUILT: Final = frozenset(
     {
         "backchannel_logout_session_required", "backchannel_logout_uri", "client_uri", "contacts",
-        "default_acr_values", "default_max_age", "dpop_bound_access_tokens", "id_token_encrypted_response_alg",
+        "dpop_bound_access_tokens", "id_token_encrypted_response_alg",
         "id_token_encrypted_response_enc", "jwks", "jwks_uri", "logo_uri", "policy_uri", "private_key_file",
-        "request_object_signing_alg", "request_uris", "require_auth_time", "require_pushed_authorization_requests",
-        "response_modes", "sector_identifier_uri", "software_id", "software_version", "subject_type",
+        "request_uris", "software_id", "software_version",
         "tls_client_auth_san_dns", "tls_client_auth_subject_dn", "tls_client_certificate_bound_access_tokens",
-        "token_endpoint_auth_signing_alg", "tos_uri", "userinfo_signed_response_alg",
+        "token_endpoint_auth_signing_alg", "tos_uri",
     }
 )  # fmt: skip
 _METHODS_NOT_BUILT: Final = (
@@ -77,6 +88,27 @@ def parse_registration(
         response_types=frozenset(reader.choices("response_types", ("code",), ("code",))),
         scope=reader.scope(),
         id_token_signed_response_alg=reader.choice("id_token_signed_response_alg", ID_TOKEN_ALGORITHMS, "RS256"),
+        userinfo_signed_response_alg=reader.choice("userinfo_signed_response_alg", ID_TOKEN_ALGORITHMS, "")
+        or None,
+        introspection_signed_response_alg=reader.choice(
+            "introspection_signed_response_alg", ID_TOKEN_ALGORITHMS, _DEFAULTS.introspection_signed_response_alg
+        ),
+        access_token_format=cast(
+            "AccessTokenFormat", reader.choice("access_token_format", ACCESS_TOKEN_FORMATS, "jwt")
+        ),
+        subject_type=cast("SubjectType", reader.choice("subject_type", SUBJECT_TYPES, "public")),
+        sector_identifier_uri=reader.text("sector_identifier_uri", "") or None,
+        default_max_age=reader.seconds("default_max_age"),
+        require_auth_time=reader.flag("require_auth_time"),
+        default_acr_values=reader.texts("default_acr_values", ()),
+        response_modes=frozenset(reader.choices("response_modes", RESPONSE_MODES, ())),
+        require_pushed_authorization_requests=reader.flag("require_pushed_authorization_requests"),
+        require_signed_request_object=reader.flag("require_signed_request_object"),
+        request_object_signing_alg=reader.choice("request_object_signing_alg", REQUEST_OBJECT_ALGORITHMS, "")
+        or None,
+        authorization_signed_response_alg=reader.choice(
+            "authorization_signed_response_alg", ID_TOKEN_ALGORITHMS, "RS256"
+        ),
         skip_consent=reader.flag("skip_consent"),
         allow_insecure_without_pkce=reader.flag("allow_insecure_without_pkce"),
         disabled=reader.flag("disabled"),
@@ -123,6 +155,14 @@ class _Reader:
             raise self.bad(member, "true or false is needed")
         return value
 
+    def seconds(self, member: str) -> int | None:
+        value: object = self.document.get(member)
+        if value is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**31:
+            raise self.bad(member, "a number of seconds is needed")
+        return value
+
     def texts(self, member: str, default: tuple[str, ...]) -> tuple[str, ...]:
         value: object = self.document.get(member, default)
         if not isinstance(value, list | tuple):
@@ -134,7 +174,7 @@ class _Reader:
 
     def choice(self, member: str, allowed: tuple[str, ...], default: str) -> str:
         value: object = self.document.get(member, default)
-        if not isinstance(value, str) or value not in allowed:
+        if not isinstance(value, str) or (value not in allowed and value != default):
             raise self.bad(member, "one of " + ", ".join(allowed))
         return value
 

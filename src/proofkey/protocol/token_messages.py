@@ -11,6 +11,9 @@ from proofkey.protocol.scope import format_scope, parse_scope
 from proofkey.protocol.text import Pairs, Secret, single
 
 MAY_REPEAT: Final = frozenset({"resource"})
+TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"
+JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
 _MAX_EXPIRES_IN: Final = 10 * 365 * 86400
 
 
@@ -41,7 +44,20 @@ class ClientCredentialsRequest:
     resource: tuple[str, ...] = ()
 
 
-TokenRequest = CodeRequest | RefreshRequest | ClientCredentialsRequest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeRequest:
+    """RFC 8693 §2.1."""
+
+    subject_token: Secret
+    subject_token_type: str
+    target: tuple[str, ...] = ()
+    """What `resource` and `audience` name, each once."""
+    scope: tuple[str, ...] | None = None
+    requested_token_type: str | None = None
+    has_actor: bool = False
+
+
+TokenRequest = CodeRequest | RefreshRequest | ClientCredentialsRequest | ExchangeRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +74,12 @@ class TokenResponse:
 
 
 def parse_token_request(pairs: Pairs) -> TokenRequest:
-    """RFC 6749 §4.1.3, §4.4.2, §6; RFC 7636 §4.5; RFC 8707 §2.2. Unknown parameters are ignored.
+    """RFC 6749 §4.1.3, §4.4.2, §6; RFC 7636 §4.5; RFC 8693 §2.1; RFC 8707 §2.2. Unknown parameters are ignored.
 
     Raises: InvalidRequest, UnsupportedGrantType, InvalidScope, InvalidTarget.
     """
+    if ("grant_type", TOKEN_EXCHANGE) in pairs:
+        return _parse_exchange_request(pairs)
     sent = single(pairs, may_repeat=MAY_REPEAT)
     grant_type = require(sent, "grant_type")
     resource = parse_resources(pairs)
@@ -82,6 +100,20 @@ def parse_token_request(pairs: Pairs) -> TokenRequest:
             return ClientCredentialsRequest(scope=scope, resource=resource)
         case _:
             raise UnsupportedGrantType(Finding.GRANT_TYPE_UNKNOWN, grant_type=grant_type[:64])
+
+
+def _parse_exchange_request(pairs: Pairs) -> ExchangeRequest:
+    """RFC 8693 §2.1; `audience` may repeat, as `resource` may."""
+    sent = single(pairs, may_repeat=MAY_REPEAT | {"audience"})
+    audience = tuple(value for name, value in pairs if name == "audience" and value)
+    return ExchangeRequest(
+        subject_token=Secret(require(sent, "subject_token")),
+        subject_token_type=require(sent, "subject_token_type"),
+        target=tuple(dict.fromkeys((*parse_resources(pairs), *audience))),
+        scope=parse_scope(sent["scope"]) if "scope" in sent else None,
+        requested_token_type=sent.get("requested_token_type"),
+        has_actor="actor_token" in sent or "actor_token_type" in sent,
+    )
 
 
 def parse_resources(pairs: Pairs) -> tuple[str, ...]:

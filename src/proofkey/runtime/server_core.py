@@ -9,30 +9,47 @@ from anyio.lowlevel import checkpoint
 
 from proofkey.authorization_server.accounts.users import put_configured_user
 from proofkey.authorization_server.answers import Answer, Browser
-from proofkey.authorization_server.endpoints import authorize, end_session, interaction, revoke, token, userinfo
-from proofkey.authorization_server.keys import ALGORITHMS, KeyRing, build_key_record, build_key_ring
+from proofkey.authorization_server.endpoints import (
+    authorize,
+    end_session,
+    interaction,
+    introspect,
+    par,
+    revoke,
+    token,
+    userinfo,
+)
+from proofkey.authorization_server.keys import FIRST, KeyRing, build_key_record, build_key_ring
 from proofkey.authorization_server.metadata import build_metadata
 from proofkey.authorization_server.policy import Policy
 from proofkey.authorization_server.records import AuditEvent
 from proofkey.authorization_server.registration import check_registration
+from proofkey.authorization_server.registration_openid import algorithms_of
 from proofkey.authorization_server.role import AuthorizationServer, Passwords
+from proofkey.authorization_server.sender import NOTHING, Presented
 from proofkey.authorization_server.stores import ServerStore
+from proofkey.authorization_server.subject import Subjects
 from proofkey.errors import ConfigurationError, Unavailable
 from proofkey.findings import Finding
-from proofkey.protocol.jose import SigningKey, generate_signing_key
+from proofkey.protocol.jose import SigningAlgorithm, SigningKey, generate_signing_key
 from proofkey.protocol.registration import ClientRegistration
-from proofkey.protocol.text import Instant, Pairs, Subject
+from proofkey.protocol.replay import ReplayMemory
+from proofkey.protocol.text import Instant, Pairs, Secret, Subject, encode_base64url
 from proofkey.runtime import events
 from proofkey.runtime.clock import Clock
+from proofkey.runtime.dpop_nonce import DpopNonces
 from proofkey.runtime.entropy import Entropy
 from proofkey.runtime.master_key import MasterKey
-from proofkey.runtime.server_upkeep import rotate_keys
+from proofkey.runtime.server_upkeep import ensure_keys, rotate_keys
+from proofkey.store.memory.replay import MemoryReplay
 from proofkey.store.sealed import Sealer
 
 KEYS_LIVE: Final = 1.0
 """Seconds: how soon a worker sees keys that another process made."""
 SEALER_LABEL: Final = "signing keys"
 MAC_LABEL: Final = "refresh tokens"
+NONCES_LABEL: Final = "dpop nonces of the server"
+SUBJECTS_LABEL: Final = "pairwise subjects"
 
 
 class ServerCore:
@@ -50,8 +67,10 @@ class ServerCore:
         master_key: MasterKey,
         passwords: Passwords,
         opened: KeyRing | None = None,
+        replays: ReplayMemory | None = None,
     ) -> None:
-        """`opened` holds keys of the same store that are open already: opening an RSA key takes 0.3 s."""
+        """`opened` holds keys of the same store that are open already: opening an RSA key takes 0.3 s. `replays`
+        remembers what is used once for all processes that share the store; without it, for this one alone."""
         self.policy: Final = policy
         self.store: Final = store
         self._clock = clock
@@ -67,6 +86,10 @@ class ServerCore:
             passwords=passwords,
             entropy=entropy,
             mac_key=master_key.derive(MAC_LABEL),
+            replays=replays or MemoryReplay(),
+            nonces=server_nonces(master_key) if policy.dpop_nonces else None,
+            subjects=Subjects(master_key.derive(SUBJECTS_LABEL)),
+            make_key=self._make_key,
         )
 
     async def start(self) -> None:
@@ -77,6 +100,7 @@ class ServerCore:
         """
         now = self._clock.now()
         await self._make_first_keys(now)
+        await ensure_keys(self.store, self._sealer, FIRST, now)  # a command may have made another one before
         await self._load_keys()
         for client in self.policy.clients:
             await self._put_client(client, now)
@@ -100,7 +124,7 @@ class ServerCore:
     # --- documents ------------------------------------------------------------
 
     def metadata(self) -> Mapping[str, Any]:
-        """OpenID Discovery §3 and RFC 8414 §2: the same object every time."""
+        """OpenID Discovery §3 and RFC 8414 §2: the same object until an algorithm comes or goes."""
         return self._metadata
 
     def jwks(self) -> Mapping[str, Any]:
@@ -121,14 +145,38 @@ class ServerCore:
     async def consent(self, id_: str, pairs: Pairs, browser: Browser) -> Answer:
         return await interaction.consent(await self._ready(), id_, pairs, browser, self._clock.now())
 
-    async def token(self, pairs: Pairs, authorization: tuple[str, ...], peer: str) -> Answer:
-        return await token.token(await self._ready(), pairs, authorization, peer, self._clock.now())
+    async def push(
+        self, pairs: Pairs, authorization: tuple[str, ...], peer: str, presented: Presented = NOTHING
+    ) -> Answer:
+        return await par.push(await self._ready(), pairs, authorization, peer, self._clock.now(), presented)
 
-    async def revoke(self, pairs: Pairs, authorization: tuple[str, ...], peer: str) -> Answer:
-        return await revoke.revoke(await self._ready(), pairs, authorization, peer, self._clock.now())
+    async def token(
+        self, pairs: Pairs, authorization: tuple[str, ...], peer: str, presented: Presented = NOTHING
+    ) -> Answer:
+        return await token.token(await self._ready(), pairs, authorization, peer, self._clock.now(), presented)
 
-    async def userinfo(self, authorization: tuple[str, ...], pairs: Pairs) -> Answer:
-        return await userinfo.userinfo(await self._ready(), authorization, pairs, self._clock.now())
+    async def revoke(
+        self, pairs: Pairs, authorization: tuple[str, ...], peer: str, presented: Presented = NOTHING
+    ) -> Answer:
+        return await revoke.revoke(await self._ready(), pairs, authorization, peer, self._clock.now(), presented)
+
+    async def introspect(
+        self,
+        pairs: Pairs,
+        authorization: tuple[str, ...],
+        peer: str,
+        presented: Presented = NOTHING,
+        *,
+        signed: bool = False,
+    ) -> Answer:
+        role, now = await self._ready(), self._clock.now()
+        return await introspect.introspect(role, pairs, authorization, peer, now, presented, signed=signed)
+
+    async def userinfo(
+        self, authorization: tuple[str, ...], pairs: Pairs, presented: Presented = NOTHING, method: str = "GET"
+    ) -> Answer:
+        role, now = await self._ready(), self._clock.now()
+        return await userinfo.userinfo(role, authorization, pairs, now, presented, method)
 
     async def end_session(self, pairs: Pairs, browser: Browser) -> Answer:
         return await end_session.end_session(await self._ready(), pairs, browser, self._clock.now())
@@ -162,11 +210,18 @@ class ServerCore:
         if not before.stands(records, now):
             keys = await to_thread.run_sync(build_key_ring, records, now, self._sealer, before)
             self._role = replace(self._role, keys=keys)
+            if keys.algorithms != before.algorithms:
+                self._metadata = build_metadata(self.policy, keys.algorithms)
+
+    async def _make_key(self, algorithm: SigningAlgorithm) -> SigningKey:
+        await ensure_keys(self.store, self._sealer, (algorithm,), self._clock.now())
+        await self._load_keys()
+        return self._role.keys.signing_key(algorithm)
 
     async def _make_first_keys(self, now: Instant) -> None:
         if await self.store.list_signing_keys():
             return
-        keys = [await to_thread.run_sync(generate_signing_key, algorithm) for algorithm in ALGORITHMS]
+        keys = [await to_thread.run_sync(generate_signing_key, algorithm) for algorithm in FIRST]
         records = [build_key_record(key, now, now, self._sealer) for key in keys]
         kids = " ".join(key.kid for key in keys)
         event = AuditEvent(at=now, name="keys.made", detail={"kids": kids})
@@ -175,7 +230,7 @@ class ServerCore:
 
     async def _put_client(self, client: ClientRegistration, now: Instant) -> None:
         """Whether the client is disabled is the store's to say. Raises: ConfigurationError."""
-        check_registration(client, self.policy.issuer)
+        check_registration(client, self.policy.issuer, self.policy.sector_identifier_uris)
         if client.client_id in {str(user.sub) for user in self.policy.users} or await self.store.find_user(
             Subject(client.client_id)
         ):
@@ -189,13 +244,20 @@ class ServerCore:
         wanted = replace(client, disabled=before.disabled) if before else client
         if wanted != before:
             await self.store.put_client(wanted, now)
+        if await ensure_keys(self.store, self._sealer, algorithms_of(client), now):
+            await self._load_keys()
 
 
 async def sign(key: SigningKey, typ: str, claims: Mapping[str, Any]) -> str:
     """ECDSA here (0.02 ms), RSA in a thread (0.7 ms, without the interpreter's lock)."""
-    if key.algorithm in ("ES256", "Ed25519"):
+    if key.algorithm in ("ES256", "Ed25519", "EdDSA"):
         return key.sign(typ, claims)
     return await to_thread.run_sync(key.sign, typ, claims)
+
+
+def server_nonces(master_key: MasterKey) -> DpopNonces:
+    """The same ones in all workers and nodes with that master key."""
+    return DpopNonces(Secret(encode_base64url(master_key.derive(NONCES_LABEL))))
 
 
 def server_sealer(master_key: MasterKey) -> Sealer:

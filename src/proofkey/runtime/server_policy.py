@@ -1,5 +1,8 @@
 """From the settings to the policy of the authorization server."""
 
+import json
+from collections.abc import Mapping
+
 from proofkey.authorization_server.policy import ConfiguredUser, Lifetimes, Policy, Resource
 from proofkey.errors import ConfigurationError, InvalidScope, InvalidTarget
 from proofkey.findings import Finding
@@ -16,7 +19,12 @@ def server_policy(settings: ServerSettings) -> Policy:
     Raises: ConfigurationError.
     """
     resources = {
-        one.identifier: Resource(identifier=one.identifier, scopes=one.scopes, clients=one.clients)
+        one.identifier: Resource(
+            identifier=one.identifier,
+            scopes=one.scopes,
+            clients=one.clients,
+            access_token_format=one.access_token_format,
+        )
         for one in settings.resources
     }
     if settings.default_resource is not None:
@@ -29,15 +37,21 @@ def server_policy(settings: ServerSettings) -> Policy:
         lifetimes=_lifetimes(settings.lifetimes),
         resources=resources,
         default_resource=settings.default_resource,
+        acr_values=_acr_values(settings.acr_values),
+        sector_identifier_uris=frozenset(settings.sector_identifier_uris),
         clients=tuple(_client(one) for one in settings.clients),
         users=tuple(_user(one) for one in settings.users),
+        client_certificates=settings.client_certificates if settings.client_certificate_header else None,
+        dpop_nonces=settings.dpop_nonces,
+        features=frozenset(settings.features),
+        require_pushed_authorization_requests=settings.require_pushed_authorization_requests,
         allow_insecure_no_throttles=settings.allow_insecure_no_throttles,
     )
 
 
 def _client(settings: ClientSettings) -> ClientRegistration:
     secret = settings.client_secret
-    method: AuthMethod = settings.token_endpoint_auth_method or ("client_secret_basic" if secret else "none")
+    method: AuthMethod = settings.token_endpoint_auth_method or _usual_method(settings)
     try:
         scope = parse_scope(settings.scope)
     except InvalidScope as error:
@@ -56,9 +70,47 @@ def _client(settings: ClientSettings) -> ClientRegistration:
         response_types=frozenset(settings.response_types),
         scope=scope,
         id_token_signed_response_alg=settings.id_token_signed_response_alg,
+        userinfo_signed_response_alg=settings.userinfo_signed_response_alg,
+        subject_type=settings.subject_type,
+        sector_identifier_uri=settings.sector_identifier_uri,
+        default_max_age=settings.default_max_age,
+        require_auth_time=settings.require_auth_time,
+        default_acr_values=settings.default_acr_values,
+        access_token_format=settings.access_token_format,
+        introspection_signed_response_alg=settings.introspection_signed_response_alg,
+        response_modes=frozenset(settings.response_modes),
+        require_pushed_authorization_requests=settings.require_pushed_authorization_requests,
+        require_signed_request_object=settings.require_signed_request_object,
+        request_object_signing_alg=settings.request_object_signing_alg,
+        authorization_signed_response_alg=settings.authorization_signed_response_alg,
         skip_consent=settings.skip_consent,
         allow_insecure_without_pkce=settings.allow_insecure_without_pkce,
+        jwks=None if settings.jwks is None else json.dumps(settings.jwks, sort_keys=True, default=str),
+        token_endpoint_auth_signing_alg=settings.token_endpoint_auth_signing_alg,
+        dpop_bound_access_tokens=settings.dpop_bound_access_tokens,
+        tls_client_auth_subject_dn=settings.tls_client_auth_subject_dn,
+        tls_client_auth_san_dns=settings.tls_client_auth_san_dns,
+        tls_client_auth_san_uri=settings.tls_client_auth_san_uri,
+        tls_client_auth_san_ip=settings.tls_client_auth_san_ip,
+        tls_client_auth_san_email=settings.tls_client_auth_san_email,
+        tls_client_certificate_bound_access_tokens=settings.tls_client_certificate_bound_access_tokens,
     )
+
+
+def _usual_method(settings: ClientSettings) -> AuthMethod:
+    """What its credential is for; none without one."""
+    if settings.client_secret is not None:
+        return "client_secret_basic"
+    return "none" if settings.jwks is None else "private_key_jwt"
+
+
+def _acr_values(settings: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """Names that fit into a parameter separated by spaces, each with at least one factor."""
+    for name, factors in settings.items():
+        if not name or not name.isascii() or not name.isprintable() or " " in name or not factors:
+            key, reason = "acr_values", "a name without spaces, and the factors that it takes"
+            raise ConfigurationError(Finding.CONFIG_VALUE, key=key, value=name[:64], reason=reason)
+    return settings
 
 
 def _user(settings: UserSettings) -> ConfiguredUser:

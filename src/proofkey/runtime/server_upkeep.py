@@ -1,6 +1,6 @@
 """Work without a request: key rotation, purging; once each by hand, or for ever beside the endpoints."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, Protocol
 
 import anyio
@@ -18,6 +18,7 @@ from proofkey.runtime.entropy import Entropy
 
 ROUND: Final = 1.0
 """Seconds between two looks at the keys."""
+_EVER: Final = Instant(-1)
 UPKEEP_ROUNDS: Final = 900
 """Rounds between two purges, about: each worker adds up to a tenth, so that they do not meet."""
 
@@ -58,11 +59,23 @@ async def rotate_keys(store: SigningKeys, seals: Seals, now: Instant, lifetimes:
     for step in plan_rotation(await store.list_signing_keys(), now, lifetimes):
         match step:
             case Announce(algorithm, active_from):
-                await announce_key(store, seals, algorithm, now, active_from, only_one=True)
+                await announce_key(store, seals, algorithm, now, active_from, unless_one_from=now)
             case Retire(kid, remove_at):
                 event = AuditEvent(at=now, name="key.retired", detail={"kid": kid})
                 await store.retire_signing_key(kid, now, remove_at, event)
                 events.emit(event.name, kid=kid)
+
+
+async def ensure_keys(
+    store: SigningKeys, seals: Seals, algorithms: Iterable[SigningAlgorithm], now: Instant
+) -> bool:
+    """The first key of each algorithm that has none; it signs at once, since nothing was signed with it before. Of
+    several processes at once one makes it. True when one was missing."""
+    known = {record.algorithm for record in await store.list_signing_keys() if record.retired_at is None}
+    missing: list[SigningAlgorithm] = [one for one in algorithms if one not in known]
+    for algorithm in missing:
+        await announce_key(store, seals, algorithm, now, now, unless_one_from=_EVER)
+    return bool(missing)
 
 
 async def announce_key(
@@ -72,15 +85,15 @@ async def announce_key(
     now: Instant,
     active_from: Instant,
     *,
-    only_one: bool = False,
+    unless_one_from: Instant | None = None,
 ) -> SigningKeyRecord:
     """Makes a key that is published at once and signs from `active_from`; also what `keys rotate` does. With
-    `only_one` it is thrown away when another worker has announced one meanwhile."""
+    `unless_one_from` it is thrown away when another process has made one that is to sign after that instant."""
     key = await to_thread.run_sync(generate_signing_key, algorithm)
     record = build_key_record(key, now, active_from, seals)
     event = AuditEvent(
         at=now, name="key.announced", detail={"kid": key.kid, "algorithm": algorithm, "from": str(active_from)}
     )
-    if await store.insert_signing_key(record, event, unless_one_from=now if only_one else None):
+    if await store.insert_signing_key(record, event, unless_one_from=unless_one_from):
         events.emit(event.name, kid=key.kid, algorithm=algorithm)
     return record

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 
 from proofkey.errors import ConfigurationError
 from proofkey.findings import Finding
+from proofkey.protocol.secret_strength import check_secret_strength
+from proofkey.protocol.uri import is_web_url
 from proofkey.providers import dialect_named
 from proofkey.resource_server.trust import check_internal_base_url
 from proofkey.runtime.settings_model import ApiSettings, IntrospectionSettings, IssuerSettings
+from proofkey.transport.address import shown_address
 
 
 def check_api(api: ApiSettings) -> None:
@@ -65,10 +68,15 @@ def _check_trusted(place: str, one: ApiSettings | IssuerSettings) -> None:
 
 def _check_introspection(place: str, introspection: IntrospectionSettings) -> None:
     given = [introspection.client_secret, introspection.private_key_file]
-    if given.count(None) == 1:
-        return
-    reason = "needs client_secret, client_secret_file or private_key_file: one of them"
-    raise ConfigurationError(Finding.CONFIG_VALUE, key=place, reason=reason)
+    if given.count(None) != 1:
+        reason = "needs client_secret, client_secret_file or private_key_file: one of them"
+        raise ConfigurationError(Finding.CONFIG_VALUE, key=place, reason=reason)
+    if introspection.client_secret is not None:
+        check_secret_strength(introspection.client_secret, key=f"{place}.client_secret")
+    endpoint = introspection.endpoint
+    if endpoint is not None and not is_web_url(endpoint):
+        key, reason = f"{place}.endpoint", "neither https nor http on loopback"
+        raise ConfigurationError(Finding.CONFIG_VALUE, key=key, value=shown_address(endpoint), reason=reason)
 
 
 def _check_dpop(api: ApiSettings) -> None:

@@ -8,11 +8,12 @@ from typing import Any, Final, cast
 from proofkey.errors import ConfigurationError
 from proofkey.findings import Finding
 from proofkey.protocol.metadata import check_own_issuer
+from proofkey.protocol.registration import TLS_METHODS
 from proofkey.protocol.secret_strength import check_secret_strength
 from proofkey.protocol.text import Secret
 from proofkey.protocol.uri import is_loopback_http, is_web_url
 from proofkey.runtime.settings_api import check_api
-from proofkey.runtime.settings_model import Document
+from proofkey.runtime.settings_model import Document, ServerSettings
 from proofkey.store.open import MEMORY, POSTGRESQL, REDIS, sqlite_path
 from proofkey.transport.address import shown_address
 
@@ -31,7 +32,11 @@ def _among(*values: object) -> Callable[[object], bool]:
     return lambda value: value in values
 
 
-_DATABASE_SERVERS: Final = _begins("postgresql", "postgres:", "redis", "valkey")
+def _lists(*values: str) -> Callable[[object], bool]:
+    return lambda found: isinstance(found, list | tuple) and any(one in cast("list[Any]", found) for one in values)
+
+
+_KEY_VALUE_SERVERS: Final = _begins("redis", "valkey")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +48,18 @@ class NotBuilt:
 
 
 NOT_BUILT: Final = (
-    NotBuilt("server.features", bool),
+    NotBuilt("server.features", _lists("device", "registration", "cimd")),
     NotBuilt("server.profile", _among("fapi2")),
     NotBuilt("server.registration", _is_set),
-    NotBuilt("server.client_certificate_header", _is_set),
-    NotBuilt("server.store", _DATABASE_SERVERS),
+    NotBuilt("server.store", _KEY_VALUE_SERVERS),
     NotBuilt(
         "server.clients.token_endpoint_auth_method",
-        _among("private_key_jwt", "client_secret_jwt", "tls_client_auth", "self_signed_tls_client_auth"),
+        _among("client_secret_jwt"),
     ),
-    NotBuilt("server.clients.jwks", _is_set),
     NotBuilt("server.clients.jwks_uri", _is_set),
     NotBuilt("outgoing.allow_insecure_private_hosts", bool),
     NotBuilt("login.private_key_file", _is_set),
-    NotBuilt("login.store", _DATABASE_SERVERS),
+    NotBuilt("login.store", _KEY_VALUE_SERVERS),
 )
 """A later version that has the feature deletes its line."""
 
@@ -92,13 +95,13 @@ def resolved_store(key: str, url: str, base: Path) -> str:
 
     Raises: ConfigurationError for other forms.
     """
-    servers = key == "api.store"
-    if url == MEMORY or (servers and url.startswith((*POSTGRESQL, *REDIS))):
+    redis = key == "api.store"
+    if url == MEMORY or url.startswith(POSTGRESQL) or (redis and url.startswith(REDIS)):
         return url
     try:
         return f"sqlite:///{sqlite_path(url, base).absolute()}"
     except ConfigurationError as error:
-        forms = "memory:, sqlite:///path" + (", postgresql://…, redis://…" if servers else "")
+        forms = "memory:, sqlite:///path, postgresql://…" + (", redis://…" if redis else "")
         reason = f"none of {forms}"
         raise ConfigurationError(Finding.CONFIG_VALUE, key=key, reason=reason) from error
 
@@ -142,9 +145,13 @@ def _check_server(document: Document) -> None:
         return
     if server.workers > 1 and server.store == "memory:":
         raise ConfigurationError(Finding.STORE_NOT_SHARED, key="server.store", workers=str(server.workers))
+    if server.require_pushed_authorization_requests and "par" not in server.features:
+        key = "server.require_pushed_authorization_requests"
+        raise ConfigurationError(Finding.CONFIG_VALUE, key=key, reason='features has no "par"')
     if server.allow_insecure_no_throttles and not is_loopback_http(server.issuer):
         key = "server.allow_insecure_no_throttles"
         raise ConfigurationError(Finding.CONFIG_VALUE, key=key, reason="only with an http issuer on loopback")
+    _check_certificates(server)
     for kind, names in (
         ("client_id", [client.client_id for client in server.clients]),
         ("username", [user.username for user in server.users]),
@@ -153,6 +160,22 @@ def _check_server(document: Document) -> None:
         repeated = next((name for name in names if names.count(name) > 1), None)
         if repeated is not None:
             raise ConfigurationError(Finding.CONFIG_VALUE, key=kind, value=repeated[:200], reason="stands twice")
+
+
+def _check_certificates(server: ServerSettings) -> None:
+    """A forwarded certificate needs a proxy that is believed, and clients of that kind need the header."""
+    if server.client_certificate_header is not None:
+        if not server.trusted_proxies:
+            fix = 'trusted_proxies = ["10.0.0.5/32"], the proxies that may say which certificate a client showed'
+            key, needed_by = "server.trusted_proxies", "server.client_certificate_header"
+            raise ConfigurationError(Finding.CONFIG_MISSING, key=key, needed_by=needed_by, fix=fix)
+        return
+    for client in server.clients:
+        method = client.token_endpoint_auth_method
+        if method in TLS_METHODS or client.tls_client_certificate_bound_access_tokens:
+            fix = 'client_certificate_header = "Client-Cert", or the header that the proxy sets'
+            key = "server.client_certificate_header"
+            raise ConfigurationError(Finding.CONFIG_MISSING, key=key, needed_by=client.client_id[:64], fix=fix)
 
 
 def _values_at(values: object, keys: list[str], place: str = "") -> Iterator[tuple[str, object]]:

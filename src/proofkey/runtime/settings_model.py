@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from proofkey.protocol.registration import ApplicationType, AuthMethod
+from proofkey.protocol.registration import AccessTokenFormat, ApplicationType, AuthMethod, SubjectType
 from proofkey.protocol.text import Secret
 
 
@@ -31,6 +31,7 @@ LogLevel = Annotated[
     BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
 ]
 Seconds = Annotated[int, Field(ge=0)]
+Feature = Literal["par", "device", "jar", "jarm", "registration", "cimd"]
 Names = str | tuple[str, ...]
 """One name, or several."""
 
@@ -57,6 +58,7 @@ class LifetimesSettings(Section):
     refresh_absolute_public: Seconds = 8 * 3600
     refresh_grace: Annotated[int, Field(ge=0, le=60)] = 10
     interaction: Annotated[int, Field(ge=1, le=3600)] = 600
+    pushed_request: Annotated[int, Field(ge=5, lt=600)] = 90
     sign_in_idle: Seconds = 3600
     sign_in_absolute: Seconds = 86400
     key_use: Seconds = 90 * 86400
@@ -69,6 +71,7 @@ class ResourceSettings(Section):
     identifier: str
     scopes: tuple[str, ...] = ()
     clients: tuple[str, ...] = ()
+    access_token_format: AccessTokenFormat = "jwt"
 
 
 class ClientSettings(Section):
@@ -87,8 +90,30 @@ class ClientSettings(Section):
     response_types: tuple[str, ...] = ("code",)
     scope: str = "openid profile email offline_access"
     id_token_signed_response_alg: str = "ES256"
+    userinfo_signed_response_alg: str | None = None
+    subject_type: SubjectType = "public"
+    sector_identifier_uri: str | None = None
+    default_max_age: Seconds | None = None
+    require_auth_time: bool = False
+    default_acr_values: tuple[str, ...] = ()
+    access_token_format: AccessTokenFormat = "jwt"
+    introspection_signed_response_alg: str = "ES256"
+    response_modes: tuple[str, ...] = ()
+    """Empty: as the server offers."""
+    require_pushed_authorization_requests: bool = False
+    require_signed_request_object: bool = False
+    request_object_signing_alg: str | None = None
+    authorization_signed_response_alg: str = "ES256"
     skip_consent: bool = False
     allow_insecure_without_pkce: bool = False
+    token_endpoint_auth_signing_alg: str | None = None
+    dpop_bound_access_tokens: bool = False
+    tls_client_auth_subject_dn: str | None = None
+    tls_client_auth_san_dns: str | None = None
+    tls_client_auth_san_uri: str | None = None
+    tls_client_auth_san_ip: str | None = None
+    tls_client_auth_san_email: str | None = None
+    tls_client_certificate_bound_access_tokens: bool = False
     jwks: Mapping[str, Any] | None = None
     jwks_uri: str | None = None
 
@@ -111,17 +136,28 @@ class ServerSettings(Section):
     master_key: SecretText
     master_key_file: Path | None = None
     workers: Annotated[int, Field(ge=1, le=64)] = 1
-    store: str = "sqlite:///proofkey.db"
+    store: Annotated[str, Field(repr=False)] = "sqlite:///proofkey.db"
     trusted_proxies: tuple[Network, ...] = ()
     client_certificate_header: str | None = None
+    client_certificates: Literal["verified", "unverified"] = "verified"
+    """Whether the proxy that sets the header has checked who signed the certificate."""
     profile: Literal["standard"] = "standard"
-    features: tuple[str, ...] = ()
+    features: tuple[Feature, ...] = ("par",)
+    """What is on beside the common endpoints. A list that is written says all of it."""
+    require_pushed_authorization_requests: bool = False
+    """Of every client (RFC 9126 §5)."""
     registration: Mapping[str, Any] | None = None
     lifetimes: LifetimesSettings = LifetimesSettings()
     default_resource: str | None = None
+    acr_values: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Authentication context classes, the weakest first, each with the factors (`amr`) that it takes."""
+    sector_identifier_uris: tuple[str, ...] = ()
+    """What clients with pairwise subjects may name as their sector; nothing is fetched from there."""
     resources: tuple[ResourceSettings, ...] = ()
     clients: tuple[ClientSettings, ...] = ()
     users: tuple[UserSettings, ...] = ()
+    dpop_nonces: bool = False
+    """DPoP proofs must carry a nonce of this server."""
     allow_insecure_no_throttles: bool = False
 
 
@@ -214,7 +250,7 @@ class LoginSettings(Section):
     api_url: str | None = None
     scope: str | None = None
     prompt: str | None = None
-    store: str = "memory:"
+    store: Annotated[str, Field(repr=False)] = "memory:"
 
 
 class LogSettings(Section):

@@ -21,6 +21,7 @@ OTHER_VARIABLES: Final = frozenset({CLOCK_FILE})
 
 SECRETS: Final = frozenset({"master_key", "client_secret", "password", "store"})
 """Each may stand in a file instead, which `<key>_file` names."""
+_AUDIENCE: Final = f"{PREFIX}API_AUDIENCE".lower()
 _LONGEST_FILE: Final = 64 * 1024
 
 Raw = dict[str, Any]
@@ -52,12 +53,18 @@ def read_environment(environ: Mapping[str, str]) -> Raw:
     source = EnvSettingsSource(Document)
     try:
         source.env_vars = variables
-        return source()
+        return _with_names(source(), variables)
     except SettingsError as error:
         for name, value in variables.items():
             if not _is_readable(source, name, value):
                 raise ConfigurationError(Finding.CONFIG_VALUE, key=name.upper(), reason="not JSON") from error
         raise ConfigurationError(Finding.CONFIG_VALUE, key=PREFIX, reason="not JSON") from error
+
+
+def _with_names(values: Raw, variables: Mapping[str, str]) -> Raw:
+    """An audience of digits alone, as some providers have, is a name and no number of JSON."""
+    audience = variables.get(_AUDIENCE, "")
+    return {**values, "api": {**values["api"], "audience": audience}} if audience.isdecimal() else values
 
 
 def merged(file: Raw, environment: Raw) -> Raw:

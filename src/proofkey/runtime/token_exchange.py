@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Final
 
 from proofkey.client.token_exchange import (
-    ACCESS_TOKEN,
     ExchangedToken,
     ExchangeKind,
     ExchangeRules,
@@ -22,6 +21,7 @@ from proofkey.protocol.exchange import Transport
 from proofkey.protocol.metadata import check_issuer
 from proofkey.protocol.scope import parse_scope
 from proofkey.protocol.text import Instant, Issuer, Secret
+from proofkey.protocol.token_messages import ACCESS_TOKEN
 from proofkey.protocol.uri import is_web_url
 from proofkey.providers.choose import dialect_for
 from proofkey.runtime.answer_memory import digest_key

@@ -2,17 +2,16 @@
 
 import base64
 import binascii
-import hashlib
 import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from cryptography.x509 import InvalidVersion, load_der_x509_certificate
+from cryptography.x509 import DuplicateExtension, InvalidVersion, load_der_x509_certificate
 from starlette.types import Scope
 
 from proofkey.errors import ConfigurationError, MalformedCredentials
 from proofkey.findings import Finding
-from proofkey.protocol.text import encode_base64url
+from proofkey.protocol.certificate import ClientCertificate, certificate_thumbprint, read_client_certificate
 from proofkey.runtime.events import emit
 from proofkey.web.peer import TrustedProxies, parse_address
 
@@ -20,6 +19,14 @@ MAX_HEADER: Final = 16 * 1024
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~\-]+")
 _BEGIN: Final = b"-----BEGIN CERTIFICATE-----"
 _END: Final = b"-----END CERTIFICATE-----"
+
+
+__all__ = [
+    "ClientCertificates",
+    "certificate_thumbprint",
+    "read_certificate",
+    "read_certificate_header",
+]
 
 
 class ClientCertificates:
@@ -41,6 +48,14 @@ class ClientCertificates:
     def thumbprint(self, scope: Scope) -> str | None:
         """SHA-256 over the certificate's DER form, base64url (RFC 8705 §3.1); None without a certificate.
 
+        Raises: MalformedCredentials as `certificate`.
+        """
+        der = self.certificate(scope)
+        return None if der is None else certificate_thumbprint(der)
+
+    def certificate(self, scope: Scope) -> bytes | None:
+        """The certificate in DER; None without one.
+
         A header from anybody but a trusted proxy, by the address of the connection, is ignored and logged.
         Raises: MalformedCredentials when the header is repeated or holds anything but one certificate.
         """
@@ -57,7 +72,7 @@ class ClientCertificates:
             raise MalformedCredentials(Finding.CERTIFICATE_HEADER, reason="repeated")
         if not values[0].strip():  # nginx sends an empty one where the client showed no certificate
             return None
-        return certificate_thumbprint(read_certificate_header(values[0]))
+        return read_certificate_header(values[0])
 
 
 def read_certificate_header(value: bytes) -> bytes:
@@ -79,9 +94,12 @@ def read_certificate_header(value: bytes) -> bytes:
     return der
 
 
-def certificate_thumbprint(der: bytes) -> str:
-    """`x5t#S256` (RFC 8705 §3.1)."""
-    return encode_base64url(hashlib.sha256(der).digest())
+def read_certificate(der: bytes) -> ClientCertificate:
+    """What it says. Raises: MalformedCredentials."""
+    try:
+        return read_client_certificate(der)
+    except (ValueError, InvalidVersion, DuplicateExtension) as error:
+        raise MalformedCredentials(Finding.CERTIFICATE_HEADER, reason=str(error)[:100]) from error
 
 
 def _from_structured(value: bytes) -> bytes:

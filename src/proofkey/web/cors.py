@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 ANY_ORIGIN: Final = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "Retry-After, WWW-Authenticate",
+    "Access-Control-Expose-Headers": "DPoP-Nonce, Retry-After, WWW-Authenticate",
 }
 
 
@@ -20,7 +20,9 @@ def build_preflight_answer(methods: tuple[str, ...]) -> Response:
         headers={
             "Access-Control-Allow-Origin": "*",
             "Access-Control-Allow-Methods": ", ".join(methods),
-            "Access-Control-Allow-Headers": "Authorization, Content-Type, MCP-Protocol-Version, X-Requested-With",
+            "Access-Control-Allow-Headers": (
+                "Authorization, Content-Type, DPoP, MCP-Protocol-Version, X-Requested-With"
+            ),
             "Access-Control-Max-Age": "600",
         },
     )

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from proofkey.authorization_server.answers import Json, Page, Redirect, Told
+from proofkey.authorization_server.answers import FormPost, Json, Jwt, Page, Redirect, Told
 from proofkey.authorization_server.records import AuditEvent
 from proofkey.errors import InvalidRequest, ProofkeyError, ServerError, Unavailable
 from proofkey.findings import Finding
@@ -70,7 +70,7 @@ class Dispatcher:
                 Finding.METHOD_WRONG, method=request.method[:16], allow=", ".join(endpoint.methods)
             )
         answer = await endpoint.answer(request, rest)
-        if not isinstance(answer, Redirect | Page | Json):
+        if not isinstance(answer, Redirect | FormPost | Page | Json | Jwt):
             return answer
         self._tell(endpoint.name, answer.told, request)
         after_form = endpoint.own_form and request.method == "POST"

@@ -10,12 +10,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from proofkey.authorization_server.answers import Answer, Browser, Page, Redirect
+from proofkey.authorization_server.endpoints import introspect
 from proofkey.authorization_server.policy import Policy
+from proofkey.authorization_server.sender import Presented
 from proofkey.authorization_server.stores import ServerStore
 from proofkey.errors import InteractionClosed, InvalidRequest
 from proofkey.findings import Finding
 from proofkey.protocol.text import Pairs
 from proofkey.protocol.uri import origin_of
+from proofkey.web.accept import is_accepted
 from proofkey.web.errors import Face
 from proofkey.web.forms import read_form, read_query
 from proofkey.web.origin import check_same_site, is_same_site
@@ -25,7 +28,12 @@ GET: Final = ("GET", "HEAD")
 POST: Final = ("POST",)
 DOCUMENT_SECONDS: Final = 3600
 
-PATHS: Final = frozenset(("/authorize", "/token", "/revoke", "/userinfo", "/jwks", "/end-session", "/signed-out"))
+PATHS: Final = frozenset(
+    (
+        *("/authorize", "/par", "/token", "/revoke", "/introspect"),
+        *("/userinfo", "/jwks", "/end-session", "/signed-out"),
+    )
+)
 """Below the issuer; the well-known documents besides."""
 BELOW: Final = ("/interaction/", "/end-session/", "/static/")
 """These take an id or a file name."""
@@ -60,11 +68,31 @@ class Core(Protocol):
 
     async def consent(self, id_: str, pairs: Pairs, browser: Browser) -> Answer: ...
 
-    async def token(self, pairs: Pairs, authorization: tuple[str, ...], peer: str) -> Answer: ...
+    async def push(
+        self, pairs: Pairs, authorization: tuple[str, ...], peer: str, presented: Presented
+    ) -> Answer: ...
 
-    async def revoke(self, pairs: Pairs, authorization: tuple[str, ...], peer: str) -> Answer: ...
+    async def token(
+        self, pairs: Pairs, authorization: tuple[str, ...], peer: str, presented: Presented
+    ) -> Answer: ...
 
-    async def userinfo(self, authorization: tuple[str, ...], pairs: Pairs) -> Answer: ...
+    async def revoke(
+        self, pairs: Pairs, authorization: tuple[str, ...], peer: str, presented: Presented
+    ) -> Answer: ...
+
+    async def introspect(
+        self,
+        pairs: Pairs,
+        authorization: tuple[str, ...],
+        peer: str,
+        presented: Presented,
+        *,
+        signed: bool = False,
+    ) -> Answer: ...
+
+    async def userinfo(
+        self, authorization: tuple[str, ...], pairs: Pairs, presented: Presented, method: str
+    ) -> Answer: ...
 
     async def end_session(self, pairs: Pairs, browser: Browser) -> Answer: ...
 
@@ -98,15 +126,18 @@ class Endpoints:
         self.well_known: Final = Endpoint(
             name="metadata", answer=self._metadata, methods=GET, face="oauth", cors=True
         )
-        self.at: Final[Mapping[str, Endpoint]] = {
+        self.at: Final[dict[str, Endpoint]] = {
             "/authorize": Endpoint(name="authorize", answer=self._authorize, methods=both, face="page"),
             "/token": Endpoint(name="token", answer=self._token, methods=POST, face="oauth", cors=True),
             "/revoke": Endpoint(name="revoke", answer=self._revoke, methods=POST, face="oauth", cors=True),
+            "/introspect": Endpoint(name="introspect", answer=self._introspect, methods=POST, face="oauth"),
             "/userinfo": Endpoint(name="userinfo", answer=self._userinfo, methods=both, face="bearer", cors=True),
             "/jwks": Endpoint(name="jwks", answer=self._jwks, methods=GET, face="oauth", cors=True),
             "/end-session": Endpoint(name="end-session", answer=self._end_session, methods=both, face="page"),
             "/signed-out": Endpoint(name="signed-out", answer=self._signed_out, methods=GET, face="page"),
         }
+        if core.policy.offers("par"):
+            self.at["/par"] = Endpoint(name="par", answer=self._push, methods=POST, face="oauth", cors=True)
         self.under: Final[Mapping[str, Endpoint]] = {
             "/interaction/": Endpoint(
                 name="interaction", answer=self._interaction, methods=both, face="page", own_form=True
@@ -142,19 +173,36 @@ class Endpoints:
             return await self._core.consent(id_, pairs, browser)
         return await self._core.sign_in(id_, pairs, browser)
 
+    async def _push(self, request: Request, rest: str) -> Answer:
+        authorization = tuple(request.headers.getlist("authorization"))
+        form, peer = await read_form(request), self._responder.peer(request)
+        return await self._core.push(form, authorization, peer, self._responder.presented(request))
+
     async def _token(self, request: Request, rest: str) -> Answer:
         authorization = tuple(request.headers.getlist("authorization"))
-        return await self._core.token(await read_form(request), authorization, self._responder.peer(request))
+        form, peer = await read_form(request), self._responder.peer(request)
+        return await self._core.token(form, authorization, peer, self._responder.presented(request))
 
     async def _revoke(self, request: Request, rest: str) -> Answer:
         authorization = tuple(request.headers.getlist("authorization"))
-        return await self._core.revoke(await read_form(request), authorization, self._responder.peer(request))
+        form, peer = await read_form(request), self._responder.peer(request)
+        return await self._core.revoke(form, authorization, peer, self._responder.presented(request))
+
+    async def _introspect(self, request: Request, rest: str) -> Answer:
+        """RFC 9701 §4: whoever names the signed form in Accept gets it."""
+        authorization = tuple(request.headers.getlist("authorization"))
+        signed = is_accepted(request.headers.getlist("accept"), introspect.SIGNED)
+        pairs, peer = await read_form(request), self._responder.peer(request)
+        presented = self._responder.presented(request)
+        return await self._core.introspect(pairs, authorization, peer, presented, signed=signed)
 
     async def _userinfo(self, request: Request, rest: str) -> Answer:
         """RFC 6750 §2: the header, or the form of a POST; a token in the query is not looked at."""
         has_form = request.method == "POST" and "content-type" in request.headers
         pairs = await read_form(request) if has_form else ()
-        return await self._core.userinfo(tuple(request.headers.getlist("authorization")), pairs)
+        authorization = tuple(request.headers.getlist("authorization"))
+        presented = self._responder.presented(request)
+        return await self._core.userinfo(authorization, pairs, presented, request.method)
 
     async def _end_session(self, request: Request, rest: str) -> Answer:
         """A form that another site posts comes without our cookies (SameSite=Lax): it is asked again by GET, which

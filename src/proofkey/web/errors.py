@@ -10,6 +10,7 @@ from proofkey.errors import (
     AccessDenied,
     InsufficientScope,
     InvalidClient,
+    InvalidDpopProof,
     InvalidToken,
     NoCredentials,
     OAuthError,
@@ -18,13 +19,17 @@ from proofkey.errors import (
     TemporarilyUnavailable,
     TooManyRequests,
     Unavailable,
+    UseDpopNonce,
 )
 from proofkey.findings import Finding
-from proofkey.resource_server.challenge import build_challenge
+from proofkey.resource_server.challenge import Challenges, build_challenge, build_refusal
+from proofkey.resource_server.credentials import scheme_of
+from proofkey.resource_server.sender_constraint import ALGORITHMS
 
 Face = Literal["page", "oauth", "bearer"]
 """How an endpoint speaks: to a person, to a client (RFC 6749 §5.2), or to the holder of a token (RFC 6750 §3)."""
 
+_USERINFO: Final = Challenges(realm="userinfo", dpop_algorithms=ALGORITHMS)
 _BY_FINDING: Final[Mapping[Finding, int]] = {
     Finding.BODY_TOO_LARGE: 413,
     Finding.BODY_TOO_SLOW: 408,
@@ -64,8 +69,10 @@ class Problem:
 
 def read_problem(error: ProofkeyError, face: Face, request_headers: Headers) -> Problem:
     """What to answer. Errors without a registered code, and all server faults, say no more than their class."""
-    status = _status_of(error)
+    status = _status_of(error, face)
     headers: dict[str, str] = {}
+    if isinstance(error, UseDpopNonce):
+        headers["DPoP-Nonce"] = error.nonce
     if isinstance(error, TooManyRequests | Unavailable):
         headers["Retry-After"] = str(error.retry_after)
     if status == 405:
@@ -77,10 +84,12 @@ def read_problem(error: ProofkeyError, face: Face, request_headers: Headers) -> 
     return Problem(status=status, error=code, description=description, headers=headers)
 
 
-def _status_of(error: ProofkeyError) -> int:
+def _status_of(error: ProofkeyError, face: Face) -> int:
     by_finding = _BY_FINDING.get(error.finding)
     if by_finding is not None:
         return by_finding
+    if face == "bearer" and isinstance(error, InvalidDpopProof):  # RFC 9449 §7.1; 400 of the token endpoint, §5
+        return 401
     return next((status for kind, status in _BY_CLASS if isinstance(error, kind)), 500)
 
 
@@ -96,19 +105,21 @@ def _words_of(error: ProofkeyError, status: int) -> tuple[str, str]:
 
 def _challenge_of(error: ProofkeyError, face: Face, request_headers: Headers) -> str | None:
     if face == "bearer":
-        return _bearer_challenge(error)
+        return _challenges_of(error, request_headers)
     if isinstance(error, InvalidClient) and _used_basic(request_headers):
         return 'Basic realm="token endpoint", charset="UTF-8"'
     return None
 
 
-def _bearer_challenge(error: ProofkeyError) -> str | None:
-    if isinstance(error, NoCredentials):
-        return build_challenge(realm="userinfo")
-    if not isinstance(error, OAuthError) or _status_of(error) not in (400, 401, 403):
+def _challenges_of(error: ProofkeyError, request_headers: Headers) -> str | None:
+    """RFC 6750 §3, RFC 9449 §7.1."""
+    refusal = build_refusal(error, _USERINFO, scheme=scheme_of(request_headers.raw))
+    challenges = refusal.headers.get("www-authenticate")
+    if challenges is not None or not isinstance(error, OAuthError):
+        return challenges
+    if _status_of(error, "bearer") not in (400, 401, 403):
         return None
-    scope = error.scope if isinstance(error, InsufficientScope) else ()
-    return build_challenge(realm="userinfo", error=error.error, description=error.description, scope=scope)
+    return build_challenge(realm=_USERINFO.realm, error=error.error, description=error.description)
 
 
 def _used_basic(request_headers: Headers) -> bool:

@@ -9,7 +9,7 @@ from proofkey.findings import Finding
 from proofkey.protocol.scope import parse_scope
 from proofkey.protocol.secret_strength import check_secret_strength
 from proofkey.protocol.text import Secret
-from proofkey.store.open import MEMORY, sqlite_path
+from proofkey.store.open import MEMORY, POSTGRESQL, sqlite_path
 
 USUAL_PREFIX: Final = "/auth"
 
@@ -59,6 +59,7 @@ def check_store(store: str | SessionStore, secret: Secret | None) -> None:
     """Raises: ConfigurationError when the URL is of no known kind, or nothing could seal the tokens."""
     if not isinstance(store, str) or store == MEMORY:
         return
-    sqlite_path(store)
+    if not store.startswith(POSTGRESQL):
+        sqlite_path(store)
     if secret is None:
         raise ConfigurationError(Finding.CONFIG_MISSING, key="session_secret", reason="it seals the stored tokens")

@@ -1,10 +1,10 @@
-"""The pages: Jinja2 templates, one style sheet, no script.
+"""The pages: Jinja2 templates, one style sheet, and no script but the one that sends a form post.
 
 What a page may be given by name (everything is optional, text, and escaped):
 
-- login: `client_name`, `client_host`, `username`, `problem` (a sentence), `invalid` (the fields are marked wrong;
-  as `problem` unless given)
-- consent: `client_name`, `client_host`, `person`, `scope` and `resource` (sequences), `refresh_seconds`,
+- login: `client_name`, `client_host`, `username`, `person` (who is signed in and may go on), `problem` (a
+  sentence), `invalid` (the fields are marked wrong; as `problem` unless given)
+- consent: `client_name`, `client_host`, `person`, `scope`, `claims` and `resource` (sequences), `refresh_seconds`,
   `loopback` (else told from `client_host`)
 - logout: `client_name`, `person`, `action` (where the form goes; else the page's own address), `stayed` (the
   person said no)
@@ -13,6 +13,7 @@ What a page may be given by name (everything is optional, text, and escaped):
 """
 
 import re
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -24,9 +25,10 @@ from starlette.responses import HTMLResponse, Response
 
 from proofkey.authorization_server.answers import Page
 from proofkey.findings import Finding
-from proofkey.protocol.uri import is_loopback_host
+from proofkey.protocol.text import Pairs
+from proofkey.protocol.uri import is_loopback_host, origin_of
 from proofkey.web import wording
-from proofkey.web.headers import build_content_policy
+from proofkey.web.headers import build_content_policy, build_form_post_policy
 
 _HERE: Final = Path(__file__).parent
 _STATIC_TYPES: Final = {
@@ -39,6 +41,10 @@ _UNSAFE_SCHEMES: Final = frozenset({"javascript", "data", "vbscript", "file", "b
 
 LOGGED_OUT_HEADING: Final = "You are signed out"
 LOGGED_OUT_TEXT: Final = "Close the browser window if others use this computer."
+
+SUBMIT: Final = "document.forms[0].submit()"
+"""The only script of the server's pages; a policy allows it by its digest. Nothing in it needs escaping."""
+SUBMIT_DIGEST: Final = "sha256-" + b64encode(sha256(SUBMIT.encode()).digest()).decode()
 
 
 class Pages:
@@ -97,6 +103,13 @@ class Pages:
         view = {"url": url, "client_name": ""}
         return self.render_template("continue", view, 200, {"Content-Security-Policy": build_content_policy()})
 
+    def render_form_post(self, url: str, fields: Pairs) -> Response:
+        """A page whose form posts `fields` to `url`, a proven http(s) address: at once where scripts run, else by
+        its button (OAuth Form Post §2)."""
+        view = {"url": url, "fields": fields, "client_host": urlsplit(url).netloc, "script": SUBMIT}
+        policy = build_form_post_policy(origin_of(url), SUBMIT_DIGEST)
+        return self.render_template("form-post", view, 200, {"Content-Security-Policy": policy})
+
     def render_template(
         self, name: str, view: Mapping[str, Any], status: int, headers: Mapping[str, str]
     ) -> Response:
@@ -113,6 +126,7 @@ def _login(context: Mapping[str, Any], page: Page) -> dict[str, Any]:
         "client_name": _text(context, "client_name"),
         "client_host": _text(context, "client_host"),
         "username": _text(context, "username"),
+        "signed_in_as": _text(context, "person"),
         "problem": problem,
         "invalid": bool(context.get("invalid", problem)),
         "retry_after": page.retry_after,
@@ -120,7 +134,7 @@ def _login(context: Mapping[str, Any], page: Page) -> dict[str, Any]:
 
 
 def _consent(context: Mapping[str, Any], page: Page) -> dict[str, Any]:
-    scope, resource = _texts(context, "scope"), _texts(context, "resource")
+    scope, claims, resource = (_texts(context, key) for key in ("scope", "claims", "resource"))
     name, host = _text(context, "client_name"), _text(context, "client_host")
     seconds: object = context.get("refresh_seconds")
     return {
@@ -129,8 +143,8 @@ def _consent(context: Mapping[str, Any], page: Page) -> dict[str, Any]:
         "monogram": (name or host or "?")[0].upper(),
         "person": _text(context, "person"),
         "loopback": bool(context.get("loopback", is_loopback(host))),
-        "gives": wording.gifts_of(scope, resource),
-        "keeps": wording.withheld_from(scope),
+        "gives": wording.gifts_of(scope, resource, claims),
+        "keeps": wording.withheld_from(scope, claims),
         "how_long": wording.period_of(scope, seconds if isinstance(seconds, int) else None),
     }
 

@@ -9,22 +9,34 @@ from urllib.parse import quote
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from proofkey.authorization_server.answers import Answer, Browser, Cookies, Json, Page
+from proofkey.authorization_server.answers import Answer, Browser, Cookies, FormPost, Json, Jwt, Page
+from proofkey.authorization_server.sender import NOTHING, Presented
+from proofkey.web.client_certificate import ClientCertificates, read_certificate
 from proofkey.web.cookies import MAX_FLOWS, CookieJar
 from proofkey.web.headers import is_form_target
 from proofkey.web.pages import Pages
 from proofkey.web.peer import TrustedProxies
 
+NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
 
 
 class Responder:
     """Renders answers for one server: its pages and its two kinds of cookies."""
 
-    __slots__ = ("_flow_seconds", "_flows", "_proxies", "_sign_in", "pages")
+    __slots__ = ("_certificates", "_flow_seconds", "_flows", "_proxies", "_sign_in", "pages")
 
-    def __init__(self, issuer: str, proxies: TrustedProxies, *, flow_seconds: int = 600) -> None:
-        """`flow_seconds`: how long a browser keeps the cookie of a flow, as long as the store keeps the flow."""
+    def __init__(
+        self,
+        issuer: str,
+        proxies: TrustedProxies,
+        *,
+        flow_seconds: int = 600,
+        certificates: ClientCertificates | None = None,
+    ) -> None:
+        """`flow_seconds`: how long a browser keeps the cookie of a flow, as long as the store keeps the flow.
+        `certificates` reads those that a proxy forwards; without, there are none."""
+        self._certificates = certificates
         self._flow_seconds = flow_seconds
         self.pages: Final = Pages(issuer)
         self._sign_in = CookieJar(issuer, "sign-in")
@@ -39,6 +51,14 @@ class Responder:
             peer=self._proxies.peer(connection),
         )
 
+    def presented(self, connection: HTTPConnection) -> Presented:
+        """What proves its sender. Raises: MalformedCredentials for a certificate that is none."""
+        proofs = connection.headers.getlist("dpop")
+        der = None if self._certificates is None else self._certificates.certificate(connection.scope)
+        if not proofs and der is None:
+            return NOTHING
+        return Presented(tuple(proofs), None if der is None else read_certificate(der))
+
     def peer(self, connection: HTTPConnection) -> str:
         """The client's address."""
         return self._proxies.peer(connection)
@@ -47,8 +67,12 @@ class Responder:
         """The response; `after_form` when the request was sent by the form of a page."""
         if isinstance(answer, Json):
             return build_json(answer.body, answer.status, answer.headers, no_store=answer.no_store)
+        if isinstance(answer, Jwt):
+            return Response(answer.token, headers={**NO_STORE, **answer.headers}, media_type=answer.media_type)
         if isinstance(answer, Page):
             response = self.pages.render(answer)
+        elif isinstance(answer, FormPost):
+            response = self.pages.render_form_post(answer.url, answer.fields)
         else:
             response = self._redirect(answer.url, after_form=after_form)
         for line in self._cookie_lines(answer.cookies, browser):
@@ -94,6 +118,6 @@ def build_json(
     body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None, *, no_store: bool = True
 ) -> Response:
     """A JSON document; with `no_store` neither browsers nor old proxies keep it (RFC 6749 §5.1)."""
-    keep = {"Cache-Control": "no-store", "Pragma": "no-cache"} if no_store else {}
+    keep = NO_STORE if no_store else {}
     content = json.dumps(body, ensure_ascii=True, separators=(",", ":")).encode()
     return Response(content, status, {**keep, **(headers or {})}, "application/json")

@@ -20,7 +20,8 @@ from proofkey.runtime.server_core import ServerCore
 from proofkey.runtime.server_policy import server_policy
 from proofkey.runtime.server_upkeep import keep
 from proofkey.runtime.settings import ServerSettings, Settings
-from proofkey.store.open import open_server_store
+from proofkey.store.open import open_replay_memory, open_server_store
+from proofkey.web.client_certificate import ClientCertificates
 from proofkey.web.dispatch import Dispatcher
 from proofkey.web.endpoints import Core, Endpoints
 from proofkey.web.peer import TrustedProxies
@@ -33,7 +34,8 @@ class Server:
 
     `source` is the configuration (`Settings.load(…)`), from whose `[server]` section everything is made at start,
     or an authorization server that is made already. `trusted_proxies` are the networks whose X-Forwarded-For is
-    believed; the configuration names its own. Addresses come from the issuer, never from a request.
+    believed, and the `client_certificate_header`; the configuration names its own. Addresses come from the issuer,
+    never from a request.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Server:
         source: Settings | Core,
         *,
         trusted_proxies: Iterable[str] = (),
+        client_certificate_header: str | None = None,
         entropy: Entropy = system_entropy,
         clock: Clock | None = None,
     ) -> None:
@@ -51,7 +54,13 @@ class Server:
         self._entropy = entropy
         self._clock = clock or system_clock()
         proxies = TrustedProxies((*trusted_proxies, *(self._settings.trusted_proxies if self._settings else ())))
-        self._responder = Responder(self.issuer, proxies, flow_seconds=self.policy.lifetimes.interaction)
+        header = client_certificate_header or (self._settings and self._settings.client_certificate_header)
+        self._responder = Responder(
+            self.issuer,
+            proxies,
+            flow_seconds=self.policy.lifetimes.interaction,
+            certificates=ClientCertificates(proxies, header) if header else None,
+        )
         self._dispatcher = Dispatcher(self._responder, entropy)
         self._path = urlsplit(self.issuer).path.rstrip("/")
 
@@ -139,6 +148,7 @@ async def open_core(
     Raises: ConfigurationError.
     """
     store = open_server_store(settings.store, name=policy.issuer)
+    replays = open_replay_memory(settings.store, name=f"{policy.issuer} server")
     passwords = PasswordPool()
     try:
         yield ServerCore(
@@ -148,7 +158,9 @@ async def open_core(
             entropy=entropy,
             master_key=MasterKey(settings.master_key),
             passwords=passwords,
+            replays=replays,
         )
     finally:
         passwords.close()
+        await replays.aclose()
         await store.aclose()

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from proofkey.authorization_server.claims import CLAIMS_OF_SCOPE
 from proofkey.findings import Finding
 
 
@@ -26,6 +27,29 @@ _WITHHELD: Final[Mapping[str, str]] = {
     "profile": "Your name and profile",
     "email": "Your e-mail address",
 }
+_CLAIMS: Final[Mapping[str, str]] = {
+    "name": "See your name",
+    "family_name": "See your family name",
+    "given_name": "See your given name",
+    "middle_name": "See your middle name",
+    "nickname": "See your nickname",
+    "preferred_username": "See your username",
+    "profile": "See the address of your profile page",
+    "picture": "See your picture",
+    "website": "See the address of your website",
+    "gender": "See your gender",
+    "birthdate": "See your date of birth",
+    "zoneinfo": "See your time zone",
+    "locale": "See your language",
+    "updated_at": "See when your details changed last",
+    "roles": "See your roles here",
+    "email": _IDENTITY["email"],
+    "email_verified": "See whether your e-mail address is verified",
+    "address": _IDENTITY["address"],
+    "phone_number": _IDENTITY["phone"],
+    "phone_number_verified": "See whether your telephone number is verified",
+}
+"""Claims that were asked for one by one (OIDC Core §5.5)."""
 _VERBS: Final[Mapping[str, str]] = {
     "read": "Read",
     "write": "Create and change",
@@ -39,6 +63,7 @@ _HAPPENED: Final[Mapping[Finding, str]] = {
     Finding.REDIRECT_URI_MISSING: "The application did not say where you should return to.",
     Finding.CLIENT_UNKNOWN: "The application that sent you here is not known.",
     Finding.CLIENT_DISABLED: "The application that sent you here is switched off.",
+    Finding.PUSHED_REQUEST_UNKNOWN: "This sign-in was finished already, or it took too long to begin.",
     Finding.PATH_UNKNOWN: "There is no page at this address.",
     Finding.CROSS_SITE: "The form was sent from another site.",
 }
@@ -59,10 +84,11 @@ _ADVICE_DEFAULT: Final = (
 )
 
 
-def gifts_of(scope: Sequence[str], resource: Sequence[str]) -> list[Gift]:
-    """What these scopes give, people's own data first; unknown scopes are shown as they are."""
+def gifts_of(scope: Sequence[str], resource: Sequence[str], claims: Sequence[str] = ()) -> list[Gift]:
+    """What these scopes and single claims give, people's own data first; unknown scopes are shown as they are."""
     where = f"at {', '.join(resource)}" if resource else ""
     own = [Gift(_IDENTITY[name]) for name in _IDENTITY if name in scope]
+    own += [Gift(_CLAIMS.get(name, f"See “{name}” of your account")) for name in claims]
     other = [Gift(_words_of(name), where) for name in scope if name not in _IDENTITY and name != "offline_access"]
     return own + other or [Gift("Know that you have signed in")]
 
@@ -74,9 +100,10 @@ def _words_of(scope: str) -> str:
     return f"Use the permission “{scope}”"
 
 
-def withheld_from(scope: Iterable[str]) -> list[str]:
-    """What the application does not get; the password first, always."""
-    asked = frozenset(scope)
+def withheld_from(scope: Iterable[str], claims: Iterable[str] = ()) -> list[str]:
+    """What the application does not get; the password first, always. Nothing of which it gets a part is named."""
+    single = frozenset(claims)
+    asked = frozenset(scope).union(owner for owner, names in CLAIMS_OF_SCOPE.items() if single.intersection(names))
     return ["Your password", *(text for name, text in _WITHHELD.items() if name not in asked)]
 
 

@@ -41,10 +41,17 @@ async def end_session(server: AuthorizationServer, pairs: Pairs, browser: Browse
     standing = await find_live_sign_in(server, browser, now)
     if standing is None:
         return _goodbye(request, browser, hinted=request.hint is not None)
-    if request.hint is not None and request.hint.sid == standing.sign_in.sid:
+    if _is_of_session(server, request, standing.sign_in.sid):
         event = await end_sign_in(server, standing.sign_in, now, reason="client")
         return _goodbye(request, browser, hinted=True, told=event)
     return await _ask(server, request, standing, now)
+
+
+def _is_of_session(server: AuthorizationServer, request: EndSessionRequest, sid: str) -> bool:
+    """Whether the hint is of this very session, whose `sid` each sector knows by another name."""
+    if request.hint is None:
+        return False
+    return request.hint.sid == (server.subjects.session(sid, request.client) if request.client else sid)
 
 
 async def confirm_end_session(

@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 from proofkey.authorization_server.accounts.authentication import authenticate
-from proofkey.authorization_server.answers import NO_COOKIES, Answer, Browser, Cookies, Page, Redirect
+from proofkey.authorization_server.answers import NO_COOKIES, Answer, Browser, Cookies, FormPost, Page, Redirect
 from proofkey.authorization_server.authorize import (
     AskConsent,
     Asked,
+    ChooseAccount,
     Issue,
     Login,
     Refuse,
@@ -15,8 +16,8 @@ from proofkey.authorization_server.authorize import (
     prove_client,
     read_asked,
 )
-from proofkey.authorization_server.code import issue_code, redirect_error
-from proofkey.authorization_server.consent import build_consent, digest_of_page, refresh_seconds
+from proofkey.authorization_server.code import issue_code
+from proofkey.authorization_server.consent import build_consent, digest_of_account, digest_of_page, refresh_seconds
 from proofkey.authorization_server.endpoints.authorize import find_consent
 from proofkey.authorization_server.interaction import (
     OpenInteraction,
@@ -24,7 +25,9 @@ from proofkey.authorization_server.interaction import (
     page_url,
     use_interaction,
 )
+from proofkey.authorization_server.pushed import use_request
 from proofkey.authorization_server.records import SignInStanding
+from proofkey.authorization_server.response import find_way_back, send_error
 from proofkey.authorization_server.role import AuthorizationServer
 from proofkey.authorization_server.sign_in import begin_sign_in, find_live_sign_in
 from proofkey.errors import (
@@ -50,21 +53,27 @@ async def show(server: AuthorizationServer, id_: str, browser: Browser, now: Ins
     match await _step(server, opened, asked, standing, now):
         case Login():
             return _login_page(asked)
+        case ChooseAccount() as step:
+            await _remember(server, opened, digest_of_account(step.sign_in))
+            return _login_page(asked, person=standing.user.username if standing and standing.user else None)
         case AskConsent() as step:
-            await _remember_page(server, opened, asked, step)
+            await _remember(server, opened, _digest_of_page(asked, step))
             return _consent_page(server, asked, step, standing)
         case step:
             return await _finish(server, opened, asked, step, now)
 
 
 async def sign_in(server: AuthorizationServer, id_: str, pairs: Pairs, browser: Browser, now: Instant) -> Answer:
-    """POST of the login form: a new sign-in under a new handle, then whatever is due.
+    """POST of the login form: a new sign-in under a new handle, then whatever is due. Its other form goes on as
+    who is signed in.
 
     Raises: InteractionClosed, InvalidRequest, Unavailable.
     """
     opened = await open_interaction(server, id_, browser, now)
     asked = await _read(server, opened)
     sent = single(pairs)
+    if sent.get("account") == "current":
+        return await _go_on_as_signed_in(server, opened, asked, browser, now)
     username = sent.get("username", "")
     try:
         if not username or "password" not in sent:
@@ -81,8 +90,23 @@ async def sign_in(server: AuthorizationServer, id_: str, pairs: Pairs, browser: 
         answer = await _finish(server, opened, asked, step, now, cookies)
         return replace(answer, told=event) if isinstance(step, Issue) else answer
     if isinstance(step, AskConsent):
-        await _remember_page(server, opened, asked, step)
+        await _remember(server, opened, _digest_of_page(asked, step))
     return Redirect(url=page_url(server, opened), cookies=cookies, told=event)
+
+
+async def _go_on_as_signed_in(
+    server: AuthorizationServer, opened: OpenInteraction, asked: Asked, browser: Browser, now: Instant
+) -> Answer:
+    """The account that the page showed was chosen; if another one is signed in by now, that page comes first."""
+    standing = await find_live_sign_in(server, browser, now)
+    step = await _step(server, opened, asked, standing, now)
+    if isinstance(step, ChooseAccount) and opened.record.shown == digest_of_account(step.sign_in):
+        await server.store.mark_signed_in(opened.record.digest, step.sign_in.auth_time)
+        opened = opened.signed_in(step.sign_in.auth_time)
+        step = await _step(server, opened, asked, standing, now)
+    if isinstance(step, Issue | Refuse):
+        return await _finish(server, opened, asked, step, now)
+    return Redirect(url=page_url(server, opened))
 
 
 async def consent(server: AuthorizationServer, id_: str, pairs: Pairs, browser: Browser, now: Instant) -> Answer:
@@ -130,19 +154,17 @@ async def _step(
 ) -> Step:
     before = await find_consent(server, asked, standing)
     sign_in = standing.sign_in if standing else None
-    return next_step(asked, sign_in, before, now, opened.record.signed_in_since)
+    return next_step(asked, sign_in, before, now, opened.record.signed_in_since, opened.record.created_at)
 
 
-async def _remember_page(
-    server: AuthorizationServer, opened: OpenInteraction, asked: Asked, step: AskConsent
-) -> None:
-    shown = _digest_of_page(asked, step)
+async def _remember(server: AuthorizationServer, opened: OpenInteraction, shown: str) -> None:
+    """What the page says, by which a decision is told from one about another page."""
     if opened.record.shown != shown:
         await server.store.mark_shown(opened.record.digest, shown)
 
 
 def _digest_of_page(asked: Asked, step: AskConsent) -> str:
-    return digest_of_page(step.sign_in, step.scope, asked.resource)
+    return digest_of_page(step.sign_in, asked.consented, asked.resource)
 
 
 async def _finish(
@@ -154,25 +176,36 @@ async def _finish(
     cookies: Cookies = NO_COOKIES,
     *,
     consented: bool = False,
-) -> Redirect:
-    """The one end of an interaction: won once, then consent and code are written."""
+) -> Redirect | FormPost:
+    """The one end of an interaction, and of the request that was pushed for it: won once, then consent and code
+    are written."""
     await use_interaction(server, opened, now)
+    await use_request(server, opened.record.pushed_digest, now)
     cookies = Cookies(sign_in=cookies.sign_in, clear_interaction=opened.short)
     if isinstance(step, Refuse):
-        return redirect_error(server, asked.request.redirect_uri, asked.request.state, step.error, cookies)
+        way = find_way_back(asked.request, asked.client, server.policy)
+        return await send_error(server, way, step.error, now, cookies)
     if consented:
         await server.store.add_consent(
-            *build_consent(step.sign_in.sub, asked.client, step.scope, asked.resource, now)
+            *build_consent(step.sign_in.sub, asked.client, asked.consented, asked.resource, now)
         )
     return await issue_code(server, asked, step, now, cookies)
 
 
-def _login_page(asked: Asked, *, username: str | None = None, error: ProofkeyError | None = None) -> Page:
+def _login_page(
+    asked: Asked,
+    *,
+    username: str | None = None,
+    person: str | None = None,
+    error: ProofkeyError | None = None,
+) -> Page:
+    """`person` is signed in and may go on without a password."""
     retry_after = error.retry_after if isinstance(error, TooManyRequests) else None
     context = {
         "client_name": asked.client.client_name or asked.client.client_id,
         "client_host": host_of(asked.request.redirect_uri),
         "username": username if username is not None else asked.request.login_hint or "",
+        "person": person or "",
     }
     if error is None:
         return Page(name="login", context=context, form_targets=_targets(asked))
@@ -197,6 +230,7 @@ def _consent_page(
             "client_host": host_of(asked.request.redirect_uri),
             "person": user.username if user else "",
             "scope": step.scope,
+            "claims": asked.claims.names,
             "resource": tuple(one for one in asked.resource if one != server.policy.issuer),
             "refresh_seconds": refresh_seconds(asked.client, server.policy),
         },

@@ -1,48 +1,88 @@
 """The UserInfo endpoint (OIDC Core §5.3): here the server is a resource server of its own tokens."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
-from proofkey.authorization_server.answers import Json
+from proofkey.authorization_server.access_token import check_access_token_may_act, find_access_token
+from proofkey.authorization_server.answers import Json, Jwt
 from proofkey.authorization_server.claims import claims_about
-from proofkey.authorization_server.decision import check_may_act
-from proofkey.authorization_server.issuance import AUTHORIZATION_CLAIM
-from proofkey.authorization_server.keys import VERIFIED
 from proofkey.authorization_server.records import Standing
+from proofkey.authorization_server.requested_claims import read_single_claims
 from proofkey.authorization_server.role import AuthorizationServer
-from proofkey.errors import InsufficientScope, InvalidGrant, InvalidRequest, InvalidToken, MalformedCredentials
+from proofkey.authorization_server.sender import NOTHING, Presented, nonce_header, read_proof, use_proof
+from proofkey.errors import InsufficientScope, InvalidRequest, InvalidToken, MalformedCredentials
 from proofkey.findings import Finding
-from proofkey.protocol.access_token import AccessToken, verify_access_token
+from proofkey.protocol.access_token import AccessToken, Confirmation
+from proofkey.protocol.dpop import DpopProof
+from proofkey.protocol.id_token import HEADER_TYPE
+from proofkey.protocol.registration import ClientRegistration
 from proofkey.protocol.text import Instant, Pairs, single
-from proofkey.resource_server.credentials import check_token_syntax, read_credentials
+from proofkey.resource_server.credentials import Credentials, check_token_syntax, read_credentials
+from proofkey.resource_server.sender_constraint import (
+    SenderPolicy,
+    check_certificate,
+    check_key,
+    read_presentation,
+)
+
+SIGNED: Final = "application/jwt"
+_SENDERS: Final = SenderPolicy(dpop="optional")
+_SENDERS_WITH_CERTIFICATES: Final = SenderPolicy(dpop="optional", mtls=True)
 
 
 async def userinfo(
-    server: AuthorizationServer, authorization: tuple[str, ...], pairs: Pairs, now: Instant
-) -> Json:
-    """Any live access token of ours with the scope `openid`, for whatever resource it was issued.
+    server: AuthorizationServer,
+    authorization: tuple[str, ...],
+    pairs: Pairs,
+    now: Instant,
+    presented: Presented = NOTHING,
+    method: str = "GET",
+) -> Json | Jwt:
+    """Any live access token of ours with the scope `openid`, for whatever resource it was issued; a bound one
+    comes with the proof of its key (RFC 9449 §7) or its certificate (RFC 8705 §3).
 
-    Raises: NoCredentials, MalformedCredentials, InvalidToken, InsufficientScope.
+    Raises: NoCredentials, MalformedCredentials, InvalidToken, InsufficientScope, InvalidDpopProof, UseDpopNonce.
     """
-    token = verify_own_access_token(server, read_bearer(authorization, pairs), now)
+    credentials = read_token(authorization, pairs, presented)
+    token, standing = await find_access_token(server, credentials.token, now)
+    proof = await _check_sender(server, token, credentials, presented, method, now)
     if not token.has_scope("openid"):
         raise InsufficientScope(Finding.SCOPE_INSUFFICIENT, scope=("openid",), client_id=token.client_id)
-    standing = await find_standing(server, token)
-    if standing is None:
-        raise InvalidToken(Finding.GRANT_REVOKED, client_id=token.client_id)
-    try:
-        check_may_act(standing, now)
-    except InvalidGrant as error:
-        raise InvalidToken(error.finding, client_id=token.client_id) from error
-    if standing.user is None or standing.user.sub != token.sub:
+    check_access_token_may_act(token, standing, now)
+    client, body = _describe(server, token, standing.grant)
+    return await _answer(server, client, body, nonce_header(server, proof, now))
+
+
+def _describe(
+    server: AuthorizationServer, token: AccessToken, grant: Standing | None
+) -> tuple[ClientRegistration, dict[str, Any]]:
+    """The client that the person signed in to, and what it may know: `sub` as its ID token says it, the claims of
+    the scope, and those that were asked for one by one (OIDC Core §5.3.2, §5.5). Raises: InvalidToken."""
+    if grant is None or grant.user is None or grant.client is None:
         raise InvalidToken(Finding.GRANT_USER_DISABLED, client_id=token.client_id)
-    body: dict[str, Any] = {"sub": token.sub, **claims_about(standing.user, token.scope)}
-    return Json(body=body)
+    if server.subjects.of(grant.user.sub, grant.client) != token.sub:
+        raise InvalidToken(Finding.GRANT_USER_DISABLED, client_id=token.client_id)
+    single_claims = read_single_claims(grant.authorization.details).userinfo
+    return grant.client, {"sub": token.sub, **claims_about(grant.user, token.scope, single_claims)}
 
 
-def read_bearer(authorization: tuple[str, ...], pairs: Pairs) -> str:
-    """RFC 6750 §2.1 and §2.2: in the header or in the form, not in both.
+async def _answer(
+    server: AuthorizationServer, client: ClientRegistration, body: dict[str, Any], headers: Mapping[str, str]
+) -> Json | Jwt:
+    """JSON, or a JWT for the client where it is registered for one (OIDC Core §5.3.2). That has no `exp`, so it is
+    never taken for an ID token."""
+    algorithm = client.userinfo_signed_response_alg
+    if algorithm is None:
+        return Json(body=body, headers=headers)
+    claims = {**body, "iss": server.policy.issuer, "aud": client.client_id}
+    token = await server.sign(await server.signing_key(algorithm), HEADER_TYPE, claims)
+    return Jwt(token=token, media_type=SIGNED, headers=headers)
 
-    Raises: NoCredentials, MalformedCredentials.
+
+def read_token(authorization: tuple[str, ...], pairs: Pairs, presented: Presented = NOTHING) -> Credentials:
+    """RFC 6750 §2.1 and §2.2, RFC 9449 §7.1: in the header or in the form, not in both.
+
+    Raises: NoCredentials, MalformedCredentials, InvalidDpopProof.
     """
     try:
         in_form = single(pairs).get("access_token")
@@ -50,26 +90,38 @@ def read_bearer(authorization: tuple[str, ...], pairs: Pairs) -> str:
         raise MalformedCredentials(error.finding, **error.facts) from error
     if in_form is None:
         headers = [(b"authorization", value.encode("latin-1", "replace")) for value in authorization]
-        return read_credentials(headers).token
+        headers += [(b"dpop", value.encode("latin-1", "replace")) for value in presented.proofs]
+        return read_credentials(headers, dpop=True)
     if authorization:
         raise MalformedCredentials(Finding.CREDENTIALS_REPEATED, where="header and form")
     check_token_syntax(in_form.encode("ascii", "replace"))
-    return in_form
+    return Credentials(in_form)
 
 
-def verify_own_access_token(server: AuthorizationServer, token: str, now: Instant) -> AccessToken:
-    """Signature, issuer, type, times; every audience of ours. Raises: InvalidToken."""
-    return verify_access_token(
-        token,
-        server.keys.published,
-        issuer=server.policy.issuer,
-        audience=server.policy.audiences,
-        now=now,
-        algorithms=VERIFIED,
+async def _check_sender(
+    server: AuthorizationServer,
+    token: AccessToken,
+    credentials: Credentials,
+    presented: Presented,
+    method: str,
+    now: Instant,
+) -> DpopProof | None:
+    """RFC 9449 §7.2, RFC 8705 §3: the scheme fits the token, and whoever sends it has its key.
+
+    Raises: InvalidToken, InvalidDpopProof, UseDpopNonce; Unavailable when the replay memory cannot tell.
+    """
+    if token.cnf is None and credentials.scheme == "Bearer":
+        return None
+    policy = _SENDERS if server.policy.client_certificates is None else _SENDERS_WITH_CERTIFICATES
+    shown = read_presentation(token.cnf, credentials, policy)
+    certificate = presented.certificate
+    check_certificate(token.cnf or Confirmation(), None if certificate is None else certificate.thumbprint)
+    if shown is None:
+        return None
+    proof = read_proof(
+        server, Presented((shown,)), "/userinfo", now, method=method, access_token=credentials.token
     )
-
-
-async def find_standing(server: AuthorizationServer, token: AccessToken) -> Standing | None:
-    """The row that the token came of; None for a client's own token."""
-    id_: object = token.claims.get(AUTHORIZATION_CLAIM)
-    return await server.store.find_authorization(id_) if isinstance(id_, str) else None
+    if proof is not None:
+        check_key(token.cnf or Confirmation(), proof.jkt)
+        await use_proof(server, proof, now)
+    return proof

@@ -4,8 +4,9 @@ from proofkey.authorization_server.audit import event_of
 from proofkey.authorization_server.decision import check_may_act
 from proofkey.authorization_server.grants.narrowing import check_grant_type, check_resource
 from proofkey.authorization_server.issuance import issue_for_person
-from proofkey.authorization_server.records import AuditEvent, Authorization, Standing
+from proofkey.authorization_server.records import NOBODY, AuditEvent, Authorization, Sender, Standing
 from proofkey.authorization_server.role import AuthorizationServer
+from proofkey.authorization_server.sender import check_bound
 from proofkey.errors import InvalidGrant
 from proofkey.findings import Finding
 from proofkey.protocol.messages import CodeRequest, TokenResponse
@@ -20,11 +21,12 @@ async def redeem_code(
     client: ClientRegistration,
     standing: Standing | None,
     now: Instant,
+    sender: Sender = NOBODY,
 ) -> tuple[TokenResponse, AuditEvent]:
     """All checks first, then one write that one caller wins. A request that is not its client's and verifier's
     changes nothing; a valid one for a used code revokes whatever came of it (RFC 6749 §4.1.2, OAuth 2.1 §7.5.2).
 
-    Raises: InvalidGrant, UnauthorizedClient, InvalidTarget.
+    Raises: InvalidGrant, UnauthorizedClient, InvalidTarget, InvalidDpopProof.
     """
     if standing is None:
         raise InvalidGrant(Finding.CODE_UNKNOWN)
@@ -34,14 +36,21 @@ async def redeem_code(
         raise await _replayed(server, authorization, now)
     if now >= authorization.code_expires_at:
         raise InvalidGrant(Finding.CODE_EXPIRED)
+    check_bound(authorization, client, sender, is_code=True)
     check_grant_type(client, "authorization_code")
     check_may_act(standing, now)
     check_resource(request.resource, authorization, server.policy)
     event = event_of(authorization, "code.redeemed", now)
-    if not await server.store.use_code(authorization.id, now, event):
+    if not await server.store.use_code(authorization.id, now, event, sender):
         raise await _replayed(server, authorization, now)
     tokens = await issue_for_person(
-        server, standing, now, generation=1, scope=authorization.scope, nonce=authorization.nonce
+        server,
+        standing,
+        now,
+        generation=1,
+        scope=authorization.scope,
+        nonce=authorization.nonce,
+        sender=sender,
     )
     return tokens, event
 

@@ -3,7 +3,7 @@
 from proofkey.authorization_server.grants.narrowing import check_grant_type
 from proofkey.authorization_server.issuance import issue_for_client
 from proofkey.authorization_server.policy import IDENTITY_SCOPES, grantable_scope
-from proofkey.authorization_server.records import AuditEvent
+from proofkey.authorization_server.records import NOBODY, AuditEvent, Sender
 from proofkey.authorization_server.role import AuthorizationServer
 from proofkey.errors import InvalidScope, UnauthorizedClient
 from proofkey.findings import Finding
@@ -13,7 +13,11 @@ from proofkey.protocol.text import Instant
 
 
 async def grant_client(
-    server: AuthorizationServer, request: ClientCredentialsRequest, client: ClientRegistration, now: Instant
+    server: AuthorizationServer,
+    request: ClientCredentialsRequest,
+    client: ClientRegistration,
+    now: Instant,
+    sender: Sender = NOBODY,
 ) -> tuple[TokenResponse, AuditEvent]:
     """For confidential clients only; no refresh token, no ID token, no scope about a person.
 
@@ -34,4 +38,4 @@ async def grant_client(
         client_id=client.client_id,
         detail={"scope": " ".join(scope), "resource": " ".join(audience)},
     )
-    return await issue_for_client(server, client, audience, scope, now), event
+    return await issue_for_client(server, client, audience, scope, now, sender), event

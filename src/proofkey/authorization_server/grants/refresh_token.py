@@ -4,9 +4,10 @@ from proofkey.authorization_server.audit import event_of
 from proofkey.authorization_server.decision import check_may_act
 from proofkey.authorization_server.grants.narrowing import check_grant_type, check_resource, narrowed_scope
 from proofkey.authorization_server.issuance import issue_for_person
-from proofkey.authorization_server.records import AuditEvent, Authorization, Standing
+from proofkey.authorization_server.records import NOBODY, AuditEvent, Authorization, Sender, Standing
 from proofkey.authorization_server.refresh_token import RefreshHandle
 from proofkey.authorization_server.role import AuthorizationServer
+from proofkey.authorization_server.sender import check_bound
 from proofkey.errors import InvalidGrant
 from proofkey.findings import Finding
 from proofkey.protocol.messages import RefreshRequest, TokenResponse
@@ -21,34 +22,37 @@ async def refresh(
     handle: RefreshHandle,
     standing: Standing | None,
     now: Instant,
+    sender: Sender = NOBODY,
 ) -> tuple[TokenResponse, AuditEvent]:
     """All checks first, then one write that one caller wins. Whoever comes second with the same token gets the
     same successor within the grace (a lost answer, a second tab); an older token, or one after the grace, ends
     the family (RFC 9700 §4.14.2). A scope that the request narrows holds for its access token alone, and the
     audience never changes; so a retry that asks for another part of the grant gains nothing over a new refresh.
+    A confidential client that proves a key gets its token back as it was (FAPI 2.0 §5.3.2.1).
 
-    Raises: InvalidGrant, UnauthorizedClient, InvalidScope, InvalidTarget.
+    Raises: InvalidGrant, UnauthorizedClient, InvalidScope, InvalidTarget, InvalidDpopProof.
     """
-    standing = _check_family(standing, client, now)
-    authorization = standing.authorization
+    standing = check_family(standing, client, now)
     check_grant_type(client, "refresh_token")
-    check_resource(request.resource, authorization, server.policy)
-    scope = narrowed_scope(request.scope, authorization)
-    generation = str(handle.generation)
-    if handle.generation == authorization.generation:
-        event = event_of(authorization, "refresh.rotated", now, generation=generation)
-        if await _rotate(server, authorization, now, event):
-            tokens = await issue_for_person(server, standing, now, generation=handle.generation + 1, scope=scope)
+    check_resource(request.resource, standing.authorization, server.policy)
+    scope = narrowed_scope(request.scope, standing.authorization)
+    if handle.generation == standing.authorization.generation:
+        check_bound(standing.authorization, client, sender)
+        event = await _renew(server, standing.authorization, client, sender, now)
+        if event is not None:
+            generation = handle.generation + (0 if _keeps(client, sender) else 1)
+            tokens = await issue_for_person(
+                server, standing, now, generation=generation, scope=scope, sender=sender
+            )
             return tokens, event
-        standing = _check_family(await server.store.find_authorization(authorization.id), client, now)
-        authorization = standing.authorization
-    if not is_retry(authorization, handle, server.policy.lifetimes.refresh_grace, now):
-        await server.store.revoke(
-            authorization.id, now, event_of(authorization, "refresh.reused", now, generation=generation)
-        )
-        raise InvalidGrant(Finding.REFRESH_REUSED, client_id=client.client_id, authorization=authorization.id[:8])
-    tokens = await issue_for_person(server, standing, now, generation=authorization.generation, scope=scope)
-    return tokens, event_of(authorization, "refresh.repeated", now, generation=generation)
+        standing = check_family(await server.store.find_authorization(handle.authorization_id), client, now)
+    authorization = standing.authorization
+    await _check_not_reused(server, authorization, handle, now)
+    check_bound(authorization, client, sender)
+    tokens = await issue_for_person(
+        server, standing, now, generation=authorization.generation, scope=scope, sender=sender
+    )
+    return tokens, event_of(authorization, "refresh.repeated", now, generation=str(handle.generation))
 
 
 def is_retry(authorization: Authorization, handle: RefreshHandle, grace: int, now: Instant) -> bool:
@@ -60,7 +64,7 @@ def is_retry(authorization: Authorization, handle: RefreshHandle, grace: int, no
     return abs(now - rotated_at) <= grace
 
 
-def _check_family(standing: Standing | None, client: ClientRegistration, now: Instant) -> Standing:
+def check_family(standing: Standing | None, client: ClientRegistration, now: Instant) -> Standing:
     """The family exists, is this client's, may act, and is within its idle and absolute limits.
 
     Raises: InvalidGrant.
@@ -79,11 +83,39 @@ def _check_family(standing: Standing | None, client: ClientRegistration, now: In
     return standing
 
 
-async def _rotate(
-    server: AuthorizationServer, authorization: Authorization, now: Instant, event: AuditEvent
-) -> bool:
+def _keeps(client: ClientRegistration, sender: Sender) -> bool:
+    """Whether the refresh token stays: two things bind it, the client's authentication and the sender's key."""
+    return not client.is_public and sender.is_bound
+
+
+async def _check_not_reused(
+    server: AuthorizationServer, authorization: Authorization, handle: RefreshHandle, now: Instant
+) -> None:
+    """Whoever has the key or not: a used token that comes again ends the family. Raises: InvalidGrant."""
+    if is_retry(authorization, handle, server.policy.lifetimes.refresh_grace, now):
+        return
+    event = event_of(authorization, "refresh.reused", now, generation=str(handle.generation))
+    await server.store.revoke(authorization.id, now, event)
+    raise InvalidGrant(
+        Finding.REFRESH_REUSED, client_id=authorization.client_id, authorization=authorization.id[:8]
+    )
+
+
+async def _renew(
+    server: AuthorizationServer,
+    authorization: Authorization,
+    client: ClientRegistration,
+    sender: Sender,
+    now: Instant,
+) -> AuditEvent | None:
+    """The one write: what happened, or None for whoever lost."""
     lifetimes = server.policy.lifetimes
     absolute = authorization.refresh_absolute_expires_at or now
     idle = Instant(min(now + lifetimes.refresh_idle, absolute))
     purge_at = server.policy.purge_at(idle)
-    return await server.store.rotate(authorization.id, authorization.generation, now, idle, purge_at, event)
+    keeps = _keeps(client, sender)
+    name = "refresh.prolonged" if keeps else "refresh.rotated"
+    event = event_of(authorization, name, now, generation=str(authorization.generation))
+    write = server.store.prolong if keeps else server.store.rotate
+    done = await write(authorization.id, authorization.generation, now, idle, purge_at, event, sender)
+    return event if done else None
