@@ -32,6 +32,7 @@ lock: $(STAMP)   ## Resolve the dependencies anew
 	$(BIN)/uv pip compile pyproject.toml --extra demo --extra testing --extra postgres --extra redis --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -q -o requirements/dev.txt
 	$(BIN)/uv pip compile pyproject.toml requirements/streamlit-oldest.in --extra demo --extra testing --extra postgres --extra redis --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -q -o requirements/streamlit-oldest.txt
 	$(BIN)/uv pip compile pyproject.toml requirements/peers.in --extra fastapi --extra server --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -q -o requirements/peers.txt
+	$(BIN)/uv pip compile pyproject.toml requirements/fuzz.in --extra fastapi --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -q -o requirements/fuzz.txt
 
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff format .
@@ -79,6 +80,13 @@ $(PEERS)/.installed: requirements/peers.txt $(STAMP)
 	$(BIN)/uv pip install -q --python $(PEERS)/bin/python --no-deps --no-build-isolation -e .
 	@touch $@
 
+FUZZ_SECONDS ?= 30
+fuzz: $(STAMP)   ## Look for inputs that make a parser fall over (FUZZ_SECONDS for each target, ARGS=json)
+	FUZZ_EXAMPLES=1000 $(BIN)/pytest tests/protocol/test_differential.py tests/protocol/test_differential_proofs.py -n 2 --timeout=900 $(ORDER)
+	@test -x .venv-fuzz/bin/python || $(PYTHON) -m venv .venv-fuzz
+	@if $(BIN)/uv pip install -q --python .venv-fuzz/bin/python --require-hashes -r requirements/fuzz.txt && $(BIN)/uv pip install -q --python .venv-fuzz/bin/python --no-deps --no-build-isolation -e .; \
+	then .venv-fuzz/bin/python -m tests.fuzz $(FUZZ_SECONDS) $(ARGS); else echo "fuzz: atheris does not install here, a short run without it"; $(BIN)/python -m tests.fuzz; fi
+
 docs: $(STAMP)   ## The pages that are made from the source
 	$(BIN)/python docs/generate.py
 
@@ -86,5 +94,5 @@ screenshots: $(STAMP) browser ## The pictures of docs/screenshots.md, from a run
 	$(BIN)/python -m docs.screenshots $(ARGS)
 
 clean:           ## Remove what the targets above made
-	rm -rf $(VENV) $(OLDEST) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist tests/interop/node_modules tests/interop/.keycloak
+	rm -rf $(VENV) $(OLDEST) $(PEERS) .venv-fuzz .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist tests/interop/node_modules tests/interop/.keycloak
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

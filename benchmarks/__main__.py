@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from benchmarks.ratio import Ratio
 
-MODULES = ("verify", "cached", "dpop", "request", "startup")
+MODULES = ("verify", "cached", "dpop", "request", "peers", "startup")
 """Each is a module here with `run() -> list[Ratio]`."""
 
 

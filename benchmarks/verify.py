@@ -15,9 +15,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from benchmarks.ratio import Ratio
 from benchmarks.rounds import best_times
+from proofkey.errors import InvalidToken, MalformedCredentials
 from proofkey.protocol.access_token import verify_access_token
 from proofkey.protocol.jose import SigningAlgorithm, SigningKey
-from proofkey.protocol.text import Instant, decode_base64url
+from proofkey.protocol.text import Instant, decode_base64url, encode_base64url
+from proofkey.resource_server.credentials import read_credentials
 from proofkey.testing.tokens import TokenMaker, key_for_tests, key_set_of
 
 Call = Callable[[], object]
@@ -29,6 +31,7 @@ BARS: tuple[tuple[SigningAlgorithm, str, float, float], ...] = (
 )
 """Algorithm, PyJWT's name of it, the bar against the bare check, the bar against PyJWT; RSA of 2048 bits."""
 TOKEN_SIZE = 1024
+JUNK_SIZE = 1_000_000
 
 
 def run() -> list[Ratio]:
@@ -48,7 +51,52 @@ def run() -> list[Ratio]:
             Ratio(f"verify {algorithm} / bare signature check", best["proofkey"] / best["bare"], bare_bar, "low")
         )
         ratios.append(Ratio(f"verify {algorithm} / PyJWT", best["proofkey"] / best["pyjwt"], pyjwt_bar, "low"))
-    return ratios
+    return ratios + junk_ratios()
+
+
+def junk_ratios() -> list[Ratio]:
+    """A megabyte of junk as a bearer token, from the header to the refusal, against one RS256 verification."""
+    make = TokenMaker(key_for_tests("RS256"), now=Instant(int(time.time())))
+    verify = _proofkey(make, _token(make, "RS256"))
+    refusals = {name: _refusal(make, token) for name, token in junk().items()}
+    best = best_times({"verify": verify, **refusals}, rounds=40)
+    return [
+        Ratio(f"1 MB of junk, {name} / verify RS256", best[name] / best["verify"], 1.0, "low") for name in refusals
+    ]
+
+
+def junk() -> dict[str, str]:
+    """What a stranger may send; each is a bearer token in form, but for the last."""
+    third = "A" * (JUNK_SIZE // 3)
+    deep = encode_base64url(b'{"a":' * (JUNK_SIZE * 3 // 4 // 5))
+    return {
+        "one segment": "A" * JUNK_SIZE,
+        "three segments": f"{third}.{third}.{third}",
+        "five segments": f"e30.AAAA.AAAA.{'A' * JUNK_SIZE}.AAAA",
+        "dots only": "." * JUNK_SIZE,
+        "deep JSON": f"{deep}.{deep[:8]}.AAAA",
+        "a JWT's start": f"eyJhbGciOiJub25lIn0.{'A' * JUNK_SIZE}.AAAA",
+        "no token's characters": "\xff" * JUNK_SIZE,
+    }
+
+
+def _refusal(make: TokenMaker, token: str) -> Call:
+    """Credentials, then the verifier's rules, as an API calls them."""
+    keys, audience = key_set_of(make.key), frozenset({make.audience})
+    headers = [(b"host", b"api.test"), (b"authorization", b"Bearer " + token.encode("latin-1"))]
+
+    def call() -> None:
+        try:
+            given = read_credentials(headers).token
+        except (InvalidToken, MalformedCredentials):
+            given = token  # and again by the rules alone, for who calls them without our reading of headers
+        try:
+            verify_access_token(given, keys, issuer=make.issuer, audience=audience, now=make.now)
+        except InvalidToken:
+            return
+        raise AssertionError("junk was accepted")
+
+    return call
 
 
 def _token(make: TokenMaker, alg: str) -> str:

@@ -67,6 +67,13 @@ def test_candidates_take_turns() -> None:
     assert "ba" in "".join(calls)
 
 
+@pytest.mark.parametrize("name", verify.junk())
+def test_the_junk_is_a_megabyte_and_refused(name: str) -> None:
+    token = verify.junk()[name]
+    assert len(token) >= 900_000
+    verify._refusal(TokenMaker(), token)()
+
+
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "Ed25519"])
 def test_the_measured_token_has_one_kilobyte(algorithm: str) -> None:
     name = {bars[0]: bars[1] for bars in verify.BARS}

@@ -141,6 +141,11 @@ def test_the_refusal_names_the_member(changes: dict[str, Any], member: str) -> N
     [
         ({"redirect_uri": "https://rp.test/cb"}, Finding.CONFIG_UNKNOWN_KEY),
         ({"Client_name": "x"}, Finding.CONFIG_UNKNOWN_KEY),
+        ({"subject_type": "both"}, Finding.CLIENT_METADATA_BAD),
+        ({"default_max_age": "1"}, Finding.CLIENT_METADATA_BAD),
+        ({"default_max_age": True}, Finding.CLIENT_METADATA_BAD),
+        ({"userinfo_signed_response_alg": "none"}, Finding.CLIENT_METADATA_BAD),
+        ({"default_acr_values": "x"}, Finding.CLIENT_METADATA_BAD),
         ({"jwks": {"keys": []}}, Finding.CONFIG_NOT_BUILT),
         ({"backchannel_logout_uri": "https://rp.test/out"}, Finding.CONFIG_NOT_BUILT),
         ({"dpop_bound_access_tokens": True}, Finding.CONFIG_NOT_BUILT),

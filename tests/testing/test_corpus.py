@@ -37,16 +37,14 @@ def verdict(verify: Callable[[str], AccessToken | None], token: str) -> Finding 
     try:
         proven = verify(token)
     except InvalidToken as refusal:
-        assert refusal.description == "The access token is not valid."
-        return refusal.finding
+        constant = refusal.description == "The access token is not valid."
+        return refusal.finding if constant else refusal.description
     return "accepted" if proven is not None else "needs I/O"
 
 
 def wrong(verify: Callable[[str], AccessToken | None], corpus: Corpus) -> list[str]:
     _, hostile, harmless = corpus
-    found = [
-        f"{one.name}: {told}" for one in hostile if (told := verdict(verify, one.token)) is not one.finding
-    ]
+    found = [f"{one.name}: {told}" for one in hostile if (told := verdict(verify, one.token)) is not one.finding]
     return found + [
         f"{one.name}: {told}" for one in harmless if (told := verdict(verify, one.token)) != "accepted"
     ]
@@ -65,7 +63,8 @@ def test_the_corpus_is_large_and_every_case_is_one_of_its_own(name: str) -> None
     assert len({one.token for one in hostile}) == len(hostile) >= 300
     assert len(harmless) >= 20
     assert not {one.token for one in hostile} & {one.token for one in harmless}
-    assert all(one.requirement for one in (*hostile, *harmless))
+    assert all(one.requirement for one in hostile)
+    assert all(one.requirement for one in harmless)
     assert len(hostile_proofs()) >= 60
     assert set(WORDS[name].told) <= {one.name for one in hostile} | {"no azp", "no appid", "no client_id"}
 
@@ -97,13 +96,9 @@ async def test_a_verifier_refuses_them_too(name: str, remembered: int) -> None:
     await verifier.verify(make.access_token())
     for _ in range(2):
         assert wrong(verifier.verify_sync, known) == []
-        assert [line for line in wrong(verifier.verify_now, known) if not line.endswith("needs I/O")] == []
+        at_once = wrong(verifier.verify_now, known)  # for a kid that is not known it may want to fetch first
+        assert [line for line in at_once if not (line.startswith("kid ") and line.endswith(": needs I/O"))] == []
         assert await wrong_later(verifier.verify, known) == []
-    issuer.withdraw(issuer.keys[0])
-    issuer.rotate()
-    later = LocalIssuer(issuer.url, dialect=name, clock=issuer.clock)
-    with pytest.raises(InvalidToken):
-        await verifier_of(later).verify(make.access_token())
 
 
 async def wrong_later(verify: Callable[[str], Awaitable[AccessToken]], known: Corpus) -> list[str]:

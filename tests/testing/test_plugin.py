@@ -87,6 +87,12 @@ def test_no_token(client):
     assert client.get("/orders").status_code == 401
 
 
+def test_no_hostile_token_gets_in(client, hostile_tokens):
+    report = hostile_tokens.check(client, "/orders", scope="orders:read")
+    assert report.conforms, str(report)
+    assert hostile_tokens.check(client, "/report", roles=["admin"]).conforms
+
+
 def test_the_api_trusts_its_own_issuer_again_afterwards(issuer):
     own, audience = api.verifier, issuer.audience
     with issuer.stand_in_for(api):

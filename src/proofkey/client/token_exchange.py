@@ -13,6 +13,7 @@ from proofkey.errors import (
     Unavailable,
 )
 from proofkey.findings import Finding
+from proofkey.protocol import token_messages
 from proofkey.protocol.client_assertion import OutgoingClient, authenticate
 from proofkey.protocol.error_code import UNREADABLE, error_code, read_error_code
 from proofkey.protocol.exchange import Answer, Ask
@@ -21,10 +22,10 @@ from proofkey.protocol.messages import TokenResponse, parse_resources, parse_tok
 from proofkey.protocol.scope import format_scope
 from proofkey.protocol.text import Instant, Issuer, Pairs, Secret
 
-GRANT_TYPE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+GRANT_TYPE: Final = token_messages.TOKEN_EXCHANGE
 JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"
-JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
+ACCESS_TOKEN: Final = token_messages.ACCESS_TOKEN
+JWT: Final = token_messages.JWT
 
 ExchangeKind = Literal["rfc8693", "on_behalf_of"]
 """`on_behalf_of` is Microsoft's: the JWT bearer grant with `requested_token_use`."""

@@ -57,10 +57,8 @@ def read_credentials(headers: Headers, query: bytes = b"", *, dpop: bool = False
                 raise MalformedCredentials(Finding.CREDENTIALS_REPEATED, where="two Authorization headers")
             header = value
     in_query = bool(query) and _has_token(query)
-    if header is None:
-        raise _nothing(in_query)
-    if len(header) > _LONGEST:
-        raise _too_long(header, dpop)
+    if header is None or len(header) > _LONGEST:
+        raise _unread(header, in_query, dpop)
     scheme, _, token = header.partition(b" ")
     known = scheme.lower()
     if known != b"bearer" and not (dpop and known == b"dpop"):
@@ -103,11 +101,12 @@ def _read_proof(headers: Headers) -> str | None:
     return None if found is None else found.decode("latin-1")
 
 
-def _nothing(in_query: bool) -> NoCredentials:
-    return NoCredentials(Finding.CREDENTIALS_NONE, **({"where": "query"} if in_query else {}))
-
-
-def _too_long(header: bytes, dpop: bool) -> InvalidToken | NoCredentials | MalformedCredentials:
+def _unread(
+    header: bytes | None, in_query: bool, dpop: bool
+) -> InvalidToken | NoCredentials | MalformedCredentials:
+    """What is said of no header, or of one that is longer than any token."""
+    if header is None:
+        return NoCredentials(Finding.CREDENTIALS_NONE, **({"where": "query"} if in_query else {}))
     scheme = header[:_SCHEME].partition(b" ")[0]
     if scheme.lower() == b"bearer" or (dpop and scheme.lower() == b"dpop"):
         return InvalidToken(Finding.TOKEN_TOO_LARGE, length=str(len(header)))

@@ -2,7 +2,7 @@
 
 ```python
 report = check_api(client, "/orders", corpus_of(maker_of(issuer, scope="orders:read")))
-assert report.ok, report
+assert report.ok, str(report)
 ```
 """
 
@@ -61,7 +61,7 @@ class HostileTokens:
     ```python
     with issuer.stand_in_for(api):
         report = hostile_tokens.check(TestClient(app), "/orders", scope="orders:read")
-    assert report.ok, report
+    assert report.ok, str(report)
     ```
     """
 

@@ -35,11 +35,15 @@ class ClientCertificate:
         return {name: quote(self.pem)}
 
 
-def make_client_certificate(name: str = "client") -> ClientCertificate:
-    """A new self-signed one, good for the years 2026 to 2035."""
+def make_client_certificate(
+    name: str = "client", *names: x509.GeneralName, dn: str | None = None
+) -> ClientCertificate:
+    """A new self-signed one, good for the years 2026 to 2035, with those alternative names; `dn` is the whole
+    subject in the form of RFC 4514."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    made = (
+    common = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    subject = common if dn is None else x509.Name.from_rfc4514_string(dn)
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
@@ -47,6 +51,8 @@ def make_client_certificate(name: str = "client") -> ClientCertificate:
         .serial_number(x509.random_serial_number())
         .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
         .not_valid_after(datetime(2036, 1, 1, tzinfo=UTC))
-        .sign(key, SHA256())
     )
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    made = builder.sign(key, SHA256())
     return ClientCertificate(made.public_bytes(Encoding.DER), made.public_bytes(Encoding.PEM))

@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from proofkey.errors import InvalidToken
-from proofkey.protocol.client_assertion import ASSERTION_TYPE, HEADER_TYPE, LIFETIME
+from proofkey.protocol.client_assertion import HEADER_TYPE, LIFETIME
+from proofkey.protocol.client_authentication import ASSERTION_TYPE
 from proofkey.protocol.json_strict import parse_object
 from proofkey.protocol.jws import verify_compact
 from proofkey.protocol.key_set import KeySet, VerificationKey

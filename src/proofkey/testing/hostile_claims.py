@@ -87,7 +87,7 @@ def wrong_parties(make: TokenMaker) -> Iterator[HostileToken]:
 def wrong_scopes(make: TokenMaker) -> Iterator[HostileToken]:
     """Scope and roles that one reader could take for more than another."""
     words = WORDS[make.persona.name]
-    scopes: dict[str, object] = _LISTED_SCOPES if words.scope_is_list else _SCOPE_TEXTS
+    scopes = _listed_scopes(make.scope) if words.scope_is_list else _scope_texts(make.scope)
     roles: dict[str, object] = {"string": "admin", "number": 7, "true": True}
     if words.roles_are_object:
         roles |= {"list": ["admin"]}
@@ -102,36 +102,43 @@ def wrong_scopes(make: TokenMaker) -> Iterator[HostileToken]:
         yield HostileToken(f"roles of {name}", token, Finding.TOKEN_CLAIM_TYPE, _SCOPES)
 
 
-_SCOPE_TEXTS: Final[dict[str, object]] = {
-    "list": ["orders:read"],
-    "number": 1,
-    "true": True,
-    "object": {"orders:read": True},
-    "tab": "a\tb",
-    "newline": "a\nb",
-    "two spaces": "a  b",
-    "space before": " a",
-    "space at the end": "a ",
-    "quote": 'a "b"',
-    "backslash": "a\\b",
-    "non-ASCII": "é",
-    "NUL": "a\0",
-}
-_LISTED_SCOPES: Final[dict[str, object]] = {
-    "string": "orders:read",
-    "number": 1,
-    "true": True,
-    "object": {"orders:read": True},
-    "mixed list": ["orders:read", 1],
-    "nested list": [["orders:read"]],
-    "empty token": [""],
-    "space inside": ["orders:read orders:write"],
-    "tab": ["a\tb"],
-    "quote": ['"b"'],
-    "backslash": ["a\\b"],
-    "non-ASCII": ["é"],
-    "NUL": ["a\0"],
-}
+def _scope_texts(own: tuple[str, ...]) -> dict[str, object]:
+    """Where a scope is one string. Each would hold the right scope tokens for a reader who is not strict."""
+    text = " ".join(own)
+    return {
+        "list": [*own],
+        "number": 1,
+        "true": True,
+        "object": dict.fromkeys(own, True),
+        "tab": f"{text}\tb",
+        "newline": f"{text}\nb",
+        "two spaces": f"{text}  b",
+        "space before": f" {text}",
+        "space at the end": f"{text} ",
+        "quote": f'{text} "b"',
+        "backslash": f"{text} a\\b",
+        "non-ASCII": f"{text} é",
+        "NUL": f"{text} a\0",
+    }
+
+
+def _listed_scopes(own: tuple[str, ...]) -> dict[str, object]:
+    text = " ".join(own)
+    return {
+        "string": text,
+        "number": 1,
+        "true": True,
+        "object": dict.fromkeys(own, True),
+        "mixed list": [*own, 1],
+        "nested list": [[*own]],
+        "empty token": [*own, ""],
+        "space inside": [f"{text} a"],
+        "tab": [*own, "a\tb"],
+        "quote": [*own, '"b"'],
+        "backslash": [*own, "a\\b"],
+        "non-ASCII": [*own, "é"],
+        "NUL": [*own, "a\0"],
+    }
 
 
 def wrong_times(make: TokenMaker) -> Iterator[HostileToken]:

@@ -44,6 +44,15 @@ _GROUPS: Final[tuple[Callable[[TokenMaker], Iterator[HostileToken]], ...]] = (
     provider_traps,
 )
 
+_RULES: Final = {
+    "a list of audiences with ours": "8725b-3.9-a",
+    "iat and nbf 10 s ahead": "F2-5.3.2.1-13-rs",
+    "unknown header parameters": "RFC 7515 §4",
+    "keys named in the header, unused": "8725b-3.10-a",
+    "no kid, one fitting key": "OC-10.1-a",
+    "the older name EdDSA": "8725b-3.2-b",
+}
+
 
 def hostile_tokens(maker: TokenMaker | None = None, *, dialect: str | None = None) -> tuple[HostileToken, ...]:
     """The whole corpus for one issuer, audience and time, in the words of the maker's persona; names are unique.
@@ -91,7 +100,8 @@ def harmless_tokens(maker: TokenMaker | None = None, *, dialect: str | None = No
     if make.key.algorithm == "Ed25519":
         found["the older name EdDSA"] = make.access_token({"alg": "EdDSA"})
     found |= _types(make)
-    return (*(HarmlessToken(name, token) for name, token in found.items()), *_weak(make), *provider_oddities(make))
+    usual = (HarmlessToken(name, token, _RULES.get(name, "9068-4-b")) for name, token in found.items())
+    return (*usual, *_weak(make), *provider_oddities(make))
 
 
 def _maker(maker: TokenMaker | None, dialect: str | None) -> TokenMaker:
