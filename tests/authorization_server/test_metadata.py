@@ -44,6 +44,7 @@ def test_the_document() -> None:
         "revocation_endpoint_auth_methods_supported": METHODS,
         "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
         "revocation_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
+        "introspection_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
         "dpop_signing_alg_values_supported": ALGORITHMS,
         "tls_client_certificate_bound_access_tokens": False,
         "introspection_endpoint_auth_methods_supported": [

@@ -22,6 +22,12 @@ def origin(op: Provider) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+SIGNED_BY_CLIENTS = {
+    *("ES256", "ES384", "ES512", "Ed25519", "EdDSA"),
+    *("PS256", "PS384", "PS512", "RS256", "RS384", "RS512"),
+}
+
+
 def expected(issuer: str) -> dict[str, Any]:
     methods = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
     return {
@@ -40,7 +46,7 @@ def expected(issuer: str) -> dict[str, Any]:
             *("orders:read", "orders:write", "mail:read"),
         },
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_modes_supported": {"query", "form_post"},
         "grant_types_supported": {
             *("authorization_code", "refresh_token", "client_credentials"),
             "urn:ietf:params:oauth:grant-type:token-exchange",
@@ -56,6 +62,13 @@ def expected(issuer: str) -> dict[str, Any]:
         "claim_types_supported": ["normal"],
         "claims_parameter_supported": True,
         "request_parameter_supported": False,
+        "pushed_authorization_request_endpoint": f"{issuer}/par",
+        "require_pushed_authorization_requests": False,
+        "token_endpoint_auth_signing_alg_values_supported": SIGNED_BY_CLIENTS,
+        "revocation_endpoint_auth_signing_alg_values_supported": SIGNED_BY_CLIENTS,
+        "introspection_endpoint_auth_signing_alg_values_supported": SIGNED_BY_CLIENTS,
+        "dpop_signing_alg_values_supported": SIGNED_BY_CLIENTS,
+        "tls_client_certificate_bound_access_tokens": False,
         "request_uri_parameter_supported": False,
         "prompt_values_supported": {"none", "login", "consent", "select_account"},
         "display_values_supported": ["page"],

@@ -39,6 +39,7 @@ def build_metadata(policy: Policy, algorithms: Iterable[str] = FIRST) -> dict[st
         "token_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_methods_supported": [one for one in methods if one != "none"],
+        "introspection_endpoint_auth_signing_alg_values_supported": list(PROOF_ALGORITHMS),
         "introspection_signing_alg_values_supported": signing,
         "token_endpoint_auth_signing_alg_values_supported": list(PROOF_ALGORITHMS),
         "revocation_endpoint_auth_signing_alg_values_supported": list(PROOF_ALGORITHMS),
