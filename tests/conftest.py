@@ -27,14 +27,24 @@ def folder_of_this_worker(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module", autouse=True)
+def folder_of_this_module(folder_of_this_worker: Path) -> Iterator[Path]:
+    """For what the tests of a file share: what they leave open is in no other file's way."""
+    folder = folder_of_this_worker / f"module{next(_numbers)}"
+    folder.mkdir()
+    _use(folder)
+    yield folder
+    _use(folder_of_this_worker)
+
+
 @pytest.fixture(autouse=True)
-def folder_of_this_test(folder_of_this_worker: Path) -> Iterator[None]:
+def folder_of_this_test(folder_of_this_module: Path) -> Iterator[None]:
     """A store that a test leaves open is in nobody's way."""
-    folder = folder_of_this_worker / f"test{next(_numbers)}"
+    folder = folder_of_this_module / f"test{next(_numbers)}"
     folder.mkdir()
     _use(folder)
     yield
-    _use(folder_of_this_worker)
+    _use(folder_of_this_module)
 
 
 @pytest.fixture(autouse=True)
