@@ -22,7 +22,7 @@ def _use(folder: Path) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def folder_of_this_worker(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """For what lives longer than a test."""
-    folder = tmp_path_factory.mktemp("worker")
+    folder = tmp_path_factory.mktemp("w")  # short names: a socket's path has 107 characters
     _use(folder)
     return folder
 
@@ -30,7 +30,7 @@ def folder_of_this_worker(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def folder_of_this_module(folder_of_this_worker: Path) -> Iterator[Path]:
     """For what the tests of a file share: what they leave open is in no other file's way."""
-    folder = folder_of_this_worker / f"module{next(_numbers)}"
+    folder = folder_of_this_worker / f"m{next(_numbers)}"
     folder.mkdir()
     _use(folder)
     yield folder
@@ -38,9 +38,9 @@ def folder_of_this_module(folder_of_this_worker: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
-def folder_of_this_test(folder_of_this_module: Path) -> Iterator[None]:
+def folder_of_this_test(folder_of_this_worker: Path, folder_of_this_module: Path) -> Iterator[None]:
     """A store that a test leaves open is in nobody's way."""
-    folder = folder_of_this_module / f"test{next(_numbers)}"
+    folder = folder_of_this_worker / f"t{next(_numbers)}"
     folder.mkdir()
     _use(folder)
     yield
