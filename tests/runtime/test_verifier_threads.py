@@ -1,7 +1,6 @@
 """One verifier for many threads, and for processes that fork."""
 
 import asyncio
-import os
 import sys
 import threading
 from pathlib import Path
@@ -60,7 +59,6 @@ def test_many_threads_verify_while_keys_rotate(remembered: int) -> None:
     assert issuer.fetches() == 9
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX")
 async def test_after_a_fork_keys_and_fetches_work_in_parent_and_children() -> None:
     """What gunicorn does with --preload: everything is made, used and even busy before the workers are forked."""
     clock = TurnedClock()
