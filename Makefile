@@ -13,7 +13,7 @@ ORDER ?= -p no:randomly
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: help demo test check interop bench docs fuzz screenshots lock format clean setup browser databases
+.PHONY: help demo test check interop bench docs fuzz screenshots lock format clean setup browser servers
 
 help:            ## What there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -29,8 +29,8 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@touch $@
 
 lock: $(STAMP)   ## Resolve the dependencies anew
-	$(BIN)/uv pip compile pyproject.toml --extra demo --extra testing --extra postgres --extra redis --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -q -o requirements/dev.txt
-	$(BIN)/uv pip compile pyproject.toml requirements/streamlit-oldest.in --extra demo --extra testing --extra postgres --extra redis --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -q -o requirements/streamlit-oldest.txt
+	$(BIN)/uv pip compile pyproject.toml --extra demo --extra testing --extra postgres --extra redis --extra pkcs11 --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -q -o requirements/dev.txt
+	$(BIN)/uv pip compile pyproject.toml requirements/streamlit-oldest.in --extra demo --extra testing --extra postgres --extra redis --extra pkcs11 --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -q -o requirements/streamlit-oldest.txt
 	$(BIN)/uv pip compile pyproject.toml requirements/peers.in --extra fastapi --extra server --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -q -o requirements/peers.txt
 	$(BIN)/uv pip compile pyproject.toml requirements/fuzz.in --extra fastapi --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -q -o requirements/fuzz.txt
 
@@ -48,7 +48,7 @@ check: $(STAMP)  ## Lint, types, import contracts
 demo: $(STAMP)   ## Provider, API and Streamlit app with two users, offline (ARGS='--no-browser')
 	@$(BIN)/proofkey demo $(ARGS)
 
-test: $(STAMP) browser databases $(OLDEST)/.installed  ## All tests, in a real browser too; the Streamlit face on its oldest release as well
+test: $(STAMP) browser servers $(OLDEST)/.installed  ## All tests, in a real browser too; the Streamlit face on its oldest release as well
 	$(BIN)/pytest -n 2 --dist loadfile $(ORDER) $(ARGS)
 	$(OLDEST)/bin/pytest tests/streamlit -n 2 --dist loadfile $(ORDER)
 
@@ -59,8 +59,8 @@ browser:         # Debian's Chromium, unless CHROMIUM names another
 	  test -x /usr/bin/chromium; \
 	else echo "The browser tests need Chromium: install it, or set CHROMIUM=/path/to/it"; exit 2; fi
 
-databases:       # Debian's PostgreSQL and Redis; the tests start servers of their own, the services stay off
-	@bash tests/databases.sh
+servers:         # Debian's PostgreSQL, Redis, nginx, SoftHSM; the tests start their own, the services stay off
+	@bash tests/servers.sh
 
 $(OLDEST)/.installed: requirements/streamlit-oldest.txt $(STAMP)
 	@test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)

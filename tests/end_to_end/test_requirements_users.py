@@ -2,9 +2,6 @@
 
 import json
 import sqlite3
-import statistics
-import time
-from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
 from typing import Any
@@ -132,25 +129,6 @@ def test_unknown_disabled_and_wrong_look_alike_and_take_alike(op: Provider) -> N
     assert len({tuple(sorted(set(one.headers) - {"date"})) for one in answers}) == 1
 
 
-@pytest.mark.spec("V6-6.3.8")
-def test_an_unknown_name_takes_the_time_of_a_wrong_password(later: Provider) -> None:
-    times: dict[str, list[float]] = {"timed": [], "nobody": []}
-    client = later.http()
-    page = login_page(later, client)
-    for number in range(9):
-        later.turn(31)
-        for name, taken in times.items():
-            form = {"username": name if name == "timed" else f"{name}{number}", "password": "wrong password here"}
-            before = time.perf_counter()
-            answer = client.post(page.url, data=form, headers={"sec-fetch-site": "same-origin"})
-            taken.append(time.perf_counter() - before)
-            assert page_of(answer) == "login"
-            if name == "timed" and answer.status_code == 429:
-                taken.pop()
-    known, unknown = statistics.median(times["timed"]), statistics.median(times["nobody"])
-    assert 0.6 < unknown / known < 1.7, (known, unknown)
-
-
 @pytest.mark.spec("N63-3.2.2", "V6-6.1.1", "V6-6.3.1")
 def test_after_five_failures_an_account_waits_and_nobody_else_does(later: Provider) -> None:
     later.turn(4000)
@@ -228,15 +206,6 @@ class Witness:
         return answer.status_code == 303 and "code" in sent_back(answer)
 
 
-def within_a_second(condition: Callable[[], bool]) -> bool:
-    end = time.monotonic() + 1
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 @pytest.mark.spec("V7-7.4.*", "9700-4.14.2-d", "interfaces: user", "threats §1.5")
 @pytest.mark.parametrize(
     ("command", "username", "back"),
@@ -247,14 +216,14 @@ def within_a_second(condition: Callable[[], bool]) -> bool:
         (["password"], "hugo", False),
     ],
 )
-def test_a_command_ends_everything_of_a_person_within_a_second(
+def test_a_command_ends_everything_of_a_person_at_once(
     op: Provider, command: list[str], username: str, back: bool
 ) -> None:
     witness, bystander = Witness(op, username), Witness(op, "ann")
     done = op.run("user", *command, username, stdin="an entirely new passphrase, 77")
     op.seen.add("an entirely new passphrase, 77")
     assert done.returncode == 0, done.stderr
-    assert within_a_second(witness.is_all_dead)
+    assert witness.is_all_dead()
     assert error_of(witness.party.redeem(witness.code, witness.started)) == (400, "invalid_grant")
     assert is_let_in(try_login(op, username, PEOPLE[username])) is back
     if command == ["password"]:
@@ -268,7 +237,7 @@ def test_a_client_that_is_switched_off_gets_nothing_and_its_tokens_are_dead(op: 
     witness = Witness(op, "ann", "doomed")
     assert op.run("client", "disable", "doomed").returncode == 0
     party = witness.party
-    assert within_a_second(lambda: party.userinfo(witness.tokens.access_token).status_code == 401)
+    assert party.userinfo(witness.tokens.access_token).status_code == 401
     assert error_of(party.refresh(witness.tokens.refresh_token)) == (401, "invalid_client")
     assert error_of(party.redeem(witness.code, witness.started)) == (401, "invalid_client")
     assert error_of(party.revoke(witness.tokens.access_token)) == (401, "invalid_client")

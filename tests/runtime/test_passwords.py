@@ -3,10 +3,10 @@
 import asyncio
 import re
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
+from argon2 import extract_parameters
 from argon2.exceptions import VerifyMismatchError
 
 from proofkey.errors import ConfigurationError, PasswordRefused, Unavailable
@@ -106,13 +106,8 @@ async def test_a_hash_of_other_parameters_still_verifies_and_wants_a_new_one(poo
 async def test_the_dummy_hash_costs_what_a_real_one_costs(pool: PasswordPool):
     real = await pool.hash(Secret("another password"))
     assert [len(part) for part in real.split("$")] == [len(part) for part in pool.dummy_hash.split("$")]
-    best = {real: 60.0, pool.dummy_hash: 60.0}
-    for _ in range(9):
-        for hash_ in best:  # in turns, so that a busy machine slows both
-            started = time.perf_counter()
-            assert not await pool.verify(hash_, PHRASE)
-            best[hash_] = min(best[hash_], time.perf_counter() - started)
-    assert 0.5 < best[pool.dummy_hash] / best[real] < 2
+    assert extract_parameters(pool.dummy_hash) == extract_parameters(real)
+    assert not await pool.verify(pool.dummy_hash, PHRASE)
     assert not pool.needs_rehash(pool.dummy_hash)
     with pytest.raises(VerifyMismatchError):  # well-formed: it was computed to the end
         pool._hasher.verify(pool.dummy_hash, b"x")

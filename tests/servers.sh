@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# The programs of PostgreSQL and Redis, which the tests of the stores start on ports of their own. What the
+# PostgreSQL, Redis, nginx and SoftHSM, which the tests start on ports and in folders of their own. What the
 # distribution would run as services is not started: nothing listens on the usual ports because of us.
 set -euo pipefail
 
 missing=()
 command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing+=(postgresql)
 command -v redis-server >/dev/null || command -v valkey-server >/dev/null || missing+=(redis-server)
+command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx)
+command -v softhsm2-util >/dev/null || missing+=(softhsm2)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-  echo "The tests of the stores need PostgreSQL and Redis: install ${missing[*]} with the system's package manager"
+  echo "The tests need PostgreSQL, Redis, nginx and SoftHSM: install ${missing[*]} with the system's package manager"
   exit 2
 fi
 
