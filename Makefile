@@ -13,7 +13,7 @@ ORDER ?= -p no:randomly
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: help demo test check interop bench docs fuzz screenshots lock format clean setup browser servers
+.PHONY: help demo test check interop bench docs fuzz mutants screenshots lock format clean setup browser servers
 
 help:            ## What there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -31,7 +31,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 lock: $(STAMP)   ## Resolve the dependencies anew
 	$(BIN)/uv pip compile pyproject.toml --extra demo --extra testing --extra postgres --extra redis --extra pkcs11 --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -q -o requirements/dev.txt
 	$(BIN)/uv pip compile pyproject.toml requirements/streamlit-oldest.in --extra demo --extra testing --extra postgres --extra redis --extra pkcs11 --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -q -o requirements/streamlit-oldest.txt
-	$(BIN)/uv pip compile pyproject.toml requirements/peers.in --extra fastapi --extra server --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -q -o requirements/peers.txt
+	$(BIN)/uv pip compile pyproject.toml requirements/peers.in --extra fastapi --extra server --extra postgres --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -q -o requirements/peers.txt
 	$(BIN)/uv pip compile pyproject.toml requirements/fuzz.in --extra fastapi --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -q -o requirements/fuzz.txt
 
 format: $(STAMP) ## Format the code
@@ -71,7 +71,7 @@ $(OLDEST)/.installed: requirements/streamlit-oldest.txt $(STAMP)
 interop: $(STAMP) ## Certified peers from npm and a real Keycloak against our parts
 	@bash tests/interop/run.sh
 
-bench: $(PEERS)/.installed ## Speed as ratios, measured in one run, beside other packages
+bench: $(PEERS)/.installed servers ## Speed as ratios, measured in one run, beside other packages
 	$(PEERS)/bin/python -W ignore -m benchmarks $(ARGS)
 
 $(PEERS)/.installed: requirements/peers.txt $(STAMP)
@@ -87,8 +87,11 @@ fuzz: $(STAMP)   ## Look for inputs that make a parser fall over (FUZZ_SECONDS f
 	@if $(BIN)/uv pip install -q --python .venv-fuzz/bin/python --require-hashes -r requirements/fuzz.txt && $(BIN)/uv pip install -q --python .venv-fuzz/bin/python --no-deps --no-build-isolation -e .; \
 	then .venv-fuzz/bin/python -m tests.fuzz $(FUZZ_SECONDS) $(ARGS); else echo "fuzz: atheris does not install here, a short run without it"; $(BIN)/python -m tests.fuzz; fi
 
+mutants: $(STAMP) ## Take rules out, one by one, and see which test notices (ARGS='raises protocol' for every refusal)
+	$(BIN)/python -m tests.mutation $(or $(ARGS),rows)
+
 docs: $(STAMP)   ## The pages that are made from the source
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 
 screenshots: $(STAMP) browser ## The pictures of docs/screenshots.md, from a running demo
 	$(BIN)/python -m docs.screenshots $(ARGS)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from benchmarks.ratio import Ratio
 
-MODULES = ("verify", "cached", "dpop", "request", "peers", "startup")
+MODULES = ("verify", "cached", "dpop", "request", "peers", "server", "scale", "startup")
 """Each is a module here with `run() -> list[Ratio]`."""
 
 
@@ -28,11 +28,7 @@ def main(arguments: list[str]) -> int:
     for name in chosen.names or MODULES:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
         ratios.extend(importlib.import_module(f"benchmarks.{name}").run())
-    print(
-        json.dumps([asdict(ratio) | {"passed": ratio.passed} for ratio in ratios])
-        if chosen.json
-        else table(ratios)
-    )
+    print(document(ratios) if chosen.json else table(ratios))
     return 1 if chosen.strict and not all(ratio.passed for ratio in ratios) else 0
 
 
@@ -47,7 +43,8 @@ def table(ratios: list[Ratio]) -> str:
     lines = [f"{'':{width}}  ratio    bar"]
     for ratio in ratios:
         sign, verdict = "≤" if ratio.better == "low" else "≥", "pass" if ratio.passed else "MISS"
-        lines.append(f"{ratio.name:{width}}  {ratio.value:5.2f}  {sign} {ratio.bar:4.2f}  {verdict}")
+        judged = "" if ratio.bar is None else f"  {sign} {ratio.bar:4.2f}  {verdict}"
+        lines.append(f"{ratio.name:{width}}  {ratio.value:5.2f}{judged}")
     return "\n".join(lines)
 
 
