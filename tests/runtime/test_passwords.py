@@ -1,7 +1,9 @@
 """Password hashing: parameters, threads, limits."""
 
 import asyncio
+import os
 import re
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -12,7 +14,7 @@ from argon2.exceptions import VerifyMismatchError
 from proofkey.errors import ConfigurationError, PasswordRefused, Unavailable
 from proofkey.findings import Finding
 from proofkey.protocol.text import Secret
-from proofkey.runtime.passwords import Argon2Cost, PasswordPool, check_cost, password_bytes
+from proofkey.runtime.passwords import NICENESS, Argon2Cost, PasswordPool, check_cost, password_bytes
 from proofkey.testing.entropy import CountingEntropy
 
 PHRASE = Secret("correct horse battery staple zebra")
@@ -241,3 +243,10 @@ def test_parameters_below_every_floor_are_refused(cost: Argon2Cost, strong: bool
 @pytest.mark.spec("threats 2 row 24")
 async def test_the_hash_of_a_secret_does_not_hold_it(pool: PasswordPool):
     assert not re.search("horse", await pool.hash(PHRASE))
+
+
+async def test_hashing_gives_way_to_requests(pool: PasswordPool):
+    own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    priority = await pool._run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+    assert priority == (NICENESS if sys.platform == "linux" else own)
+    assert own < NICENESS

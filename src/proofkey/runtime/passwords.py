@@ -7,12 +7,14 @@ it came: whole, in its own case.
 import asyncio
 import hashlib
 import os
+import sys
 import unicodedata
 from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from threading import Lock
+from threading import Lock, get_native_id
 from typing import Final, TypeVar
 
 from proofkey.errors import ConfigurationError, PasswordRefused, Unavailable, missing_extra
@@ -69,6 +71,17 @@ def password_bytes(password: Secret) -> bytes:
     raise PasswordRefused(Finding.PASSWORD_TOO_LONG)
 
 
+NICENESS: Final = 15
+"""Of the threads that hash, added to nobody else's."""
+
+
+def _step_back() -> None:
+    """Hashing gives way to requests, where the system tells threads apart."""
+    if sys.platform == "linux":
+        with suppress(OSError):  # a system that forbids it: nothing is lost but the courtesy
+            os.setpriority(os.PRIO_PROCESS, get_native_id(), NICENESS)
+
+
 class PasswordPool:
     """Argon2id in threads of its own: at most `workers` at once, at most `queue` waiting, then Unavailable.
 
@@ -98,7 +111,9 @@ class PasswordPool:
         )
         self._workers = workers or os.cpu_count() or 1
         self._most = self._workers + (16 * self._workers if queue is None else queue)
-        self._threads = ThreadPoolExecutor(self._workers, thread_name_prefix="proofkey password")
+        self._threads = ThreadPoolExecutor(
+            self._workers, thread_name_prefix="proofkey password", initializer=_step_back
+        )
         self._lock = Lock()
         self._busy = 0
         self.dummy_hash = self._make_dummy(entropy)
