@@ -1,6 +1,6 @@
-"""Writes what the pages repeat from the source: `python docs/generate.py`; with `--check` it only looks.
+"""Writes what the pages repeat from the source: `python -m docs.generate`; with `--check` it only looks.
 
-`errors.md` is whole; in `providers.md` the text between two markers is replaced.
+`errors.md` and `requirements.md` are whole; in `providers.md` the text between two markers is replaced.
 """
 
 import re
@@ -11,6 +11,7 @@ from typing import Final
 from proofkey.findings import Finding
 from proofkey.protocol.dialect import Dialect
 from proofkey.providers import DIALECTS
+from tests.trace import ROOT, MarkedTest, Row, find_rule, find_tests, read_marked_tests, read_rows
 
 DOCS: Final = Path(__file__).parent
 _MARKED: Final = re.compile(r"(<!-- dialect: ([a-z0-9_-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -22,6 +23,14 @@ refused for.
 
 An id never changes its meaning. The list is made from the source.
 """
+_REQUIREMENTS_HEAD: Final = """# Requirements
+
+What the standards ask, which function keeps it, and which tests show it. An id names its source and section:
+`6749-4.1.3-a` is RFC 6749 §4.1.3; OC, OD, OR are OpenID Connect Core, Discovery, Registration; RL and BL logout;
+O21 OAuth 2.1; F2 FAPI 2.0; V ASVS; N63 NIST SP 800-63B; X our own. The rows are in `docs/rows`; the tests carry
+the ids in `pytest.mark.spec`. Tests in bold ask a `proofkey serve` with two worker processes over HTTP; the last
+column says whether a row has one. `make mutants` takes rules out, one by one, and runs the tests of their rows.
+"""
 
 
 def errors_page() -> str:
@@ -31,6 +40,21 @@ def errors_page() -> str:
         for finding in sorted(Finding, key=_by_family)
     )
     return "\n".join((_ERRORS_HEAD, *entries))
+
+
+def requirements_page(rows: list[Row], tests: list[MarkedTest]) -> str:
+    """Every row with its rule and its tests."""
+    found = find_tests(rows, tests)
+    lines = [_REQUIREMENTS_HEAD]
+    for part in dict.fromkeys(row.part for row in rows):
+        lines += [
+            f"## {part}\n",
+            "| row | level | what | rule | tests | HTTP |",
+            "| --- | --- | --- | --- | --- | --- |",
+        ]
+        lines += [_requirement(row, found[row.id]) for row in rows if row.part == part]
+        lines.append("")
+    return "\n".join(lines)
 
 
 def providers_page(text: str) -> str:
@@ -47,6 +71,7 @@ def pages() -> dict[Path, str]:
     providers = DOCS / "providers.md"
     return {
         DOCS / "errors.md": errors_page(),
+        DOCS / "requirements.md": requirements_page(read_rows(), read_marked_tests()),
         providers: providers_page(providers.read_text(encoding="utf-8")),
     }
 
@@ -57,11 +82,30 @@ def main(words: list[str]) -> int:
     stale = [path for path in wanted if not path.exists() or path.read_text(encoding="utf-8") != wanted[path]]
     if "--check" in words:
         for path in stale:
-            sys.stderr.write(f"{path.name} is out of date: python docs/generate.py\n")
+            sys.stderr.write(f"{path.name} is out of date: make docs\n")
         return 1 if stale else 0
     for path in stale:
         path.write_text(wanted[path], encoding="utf-8")
     return 0
+
+
+def _requirement(row: Row, tests: list[MarkedTest]) -> str:
+    names = f"`{row.id}`" + "".join(f" `{name}`" for name in row.also)
+    rule = f"Not kept: {row.unmet}" if row.unmet else "<br>".join(_rule(name) for name in row.rule)
+    files = dict.fromkeys(test.file for test in tests)
+    shown = "<br>".join(_tests(file, [test for test in tests if test.file == file]) for file in files)
+    over_http = "yes" if any(test.over_http for test in tests) else "no"
+    return " | ".join((f"| {names}", row.level, _cell(row.what), rule or "-", shown or "none", f"{over_http} |"))
+
+
+def _rule(name: str) -> str:
+    found = find_rule(name)
+    return f"[{name}](../{found[0].relative_to(ROOT).as_posix()})" if found else name
+
+
+def _tests(file: str, tests: list[MarkedTest]) -> str:
+    names = (f"**{test.name}**" if test.over_http else test.name for test in tests)
+    return f"[{file.removeprefix('tests/')}](../{file}): {', '.join(names)}"
 
 
 def _by_family(finding: Finding) -> tuple[str, int]:

@@ -9,6 +9,11 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Slow machines draw slowly; no test is decided by a stopwatch.
+settings.register_profile("proofkey", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("proofkey")
 
 _numbers = count()
 

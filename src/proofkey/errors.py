@@ -112,11 +112,51 @@ class InvalidScope(OAuthError):
     error = "invalid_scope"
 
 
+class InvalidClientMetadata(OAuthError):
+    """RFC 7591 §3.2.2: what a client says of itself is not valid, or not offered here."""
+
+    error = "invalid_client_metadata"
+
+
+class InvalidRedirectUri(InvalidClientMetadata):
+    """RFC 7591 §3.2.2."""
+
+    error = "invalid_redirect_uri"
+
+
 class InvalidTarget(OAuthError):
     error = "invalid_target"
 
 
+class InvalidAuthorizationDetails(OAuthError):
+    error = "invalid_authorization_details"
+
+
 class AccessDenied(OAuthError):
+    error = "access_denied"
+
+
+class AuthorizationPending(OAuthError):
+    """RFC 8628 §3.5: nobody has decided yet."""
+
+    error = "authorization_pending"
+
+
+class SlowDown(AuthorizationPending):
+    """RFC 8628 §3.5: nobody has decided yet, and the device asks too often: 5 s more between its questions."""
+
+    error = "slow_down"
+
+
+class ExpiredToken(OAuthError):
+    """RFC 8628 §3.5: the device code is over."""
+
+    error = "expired_token"
+
+
+class DeviceDenied(OAuthError):
+    """RFC 8628 §3.5: the person said no; at the token endpoint, so 400."""
+
     error = "access_denied"
 
 

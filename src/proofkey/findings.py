@@ -120,6 +120,16 @@ class Finding(Enum):
         "The client's registration is not valid.",
         "Correct the member that the message names.",
     )
+    CLIENT_DOCUMENT_URL = (
+        "CLI-26",
+        "The client_id is a URL that cannot be that of a client's own document.",
+        "https, lower case, with a path, without query and dot segments, at a host that the server takes.",
+    )
+    CLIENT_DOCUMENT_WRONG = (
+        "CLI-27",
+        "The document at the client_id is not there, or cannot be that client's.",
+        "Publish it there itself (200, JSON, at most 5 kB), with its URL as client_id and without a secret.",
+    )
     ASSERTION_CLIENT = (
         "CLI-21",
         "The client assertion does not name this client as iss and sub.",
@@ -261,6 +271,31 @@ class Finding(Enum):
         "AUD-04",
         "The resource is not part of the grant.",
         "Ask for it in the authorization request.",
+    )
+    DETAILS_MALFORMED = (
+        "RAR-01",
+        "The authorization_details are not a list of objects with a type.",
+        "Send a JSON array of at most 20 objects (RFC 9396 §2), all of whose text can be shown.",
+    )
+    DETAILS_TYPE = (
+        "RAR-02",
+        "The type of authorization_details is not known, or not for this client.",
+        "Use one of authorization_details_types_supported that the client is registered for.",
+    )
+    DETAILS_MEMBER = (
+        "RAR-03",
+        "A member of the authorization_details is missing, unknown or of the wrong form.",
+        "Send what the type's description says.",
+    )
+    DETAILS_WIDER = (
+        "RAR-04",
+        "The authorization_details ask for more than was granted.",
+        "Ask for a part of what was granted, or begin a new authorization.",
+    )
+    DETAILS_IN_FRONT = (
+        "RAR-05",
+        "The authorization_details of this client must not come through the browser in the open.",
+        "Push the request, or sign it (RFC 9396 §12).",
     )
     PROMPT_CONFLICT = (
         "REQ-10",
@@ -444,6 +479,43 @@ class Finding(Enum):
         "Use it as the client that got it.",
     )
     REFRESH_EXPIRED = ("RT-04", "The refresh token has reached its idle or absolute limit.", "Sign in again.")
+    DEVICE_CODE_UNKNOWN = ("DEV-01", "The device code is not known.", "Begin a new device authorization.")
+    DEVICE_CODE_FOREIGN_CLIENT = (
+        "DEV-02",
+        "The device code was issued to another client.",
+        "Poll with the client that began the device authorization.",
+    )
+    DEVICE_CODE_USED = (
+        "DEV-03",
+        "The device code has given its tokens already.",
+        "Keep the tokens; begin a new device authorization when they are lost.",
+    )
+    DEVICE_CODE_EXPIRED = (
+        "DEV-04",
+        "The device code has expired.",
+        "Begin a new device authorization; show its code at once.",
+    )
+    DEVICE_PENDING = (
+        "DEV-05",
+        "Nobody has entered the user code and decided yet.",
+        "Ask again after the interval.",
+    )
+    DEVICE_TOO_OFTEN = (
+        "DEV-06",
+        "The device asks more often than its interval says.",
+        "Wait 5 seconds more from now on (RFC 8628 §3.5).",
+    )
+    DEVICE_DENIED = ("DEV-07", "The person denied access to the device.", "Respect the decision.")
+    USER_CODE_UNKNOWN = (
+        "DEV-08",
+        "No device with this code is waiting.",
+        "Type the code that the device shows now; each is for one device and a few minutes.",
+    )
+    USER_CODE_OVER = (
+        "DEV-09",
+        "The code of the device is over, or somebody has decided about it.",
+        "Let the device show a new code.",
+    )
     GRANT_REVOKED = ("RT-12", "The grant was revoked.", "Sign in again.")
     GRANT_USER_DISABLED = (
         "DEC-01",
@@ -454,6 +526,34 @@ class Finding(Enum):
     GRANT_SIGNED_OUT = ("DEC-03", "The person has signed out since.", "Sign in again.")
     GRANT_PASSWORD_CHANGED = ("DEC-04", "The password was changed since.", "Sign in again.")
     GRANT_CONSENT_WITHDRAWN = ("DEC-05", "The consent was withdrawn.", "Ask for consent again.")
+
+    # --- what an embedding application decides ---------------------------------------------------------
+    HOOK_FAILED = (
+        "HOK-01",
+        "A hook of the embedding application failed or took too long.",
+        "The log says which hook, and of what type the fault was; nothing was granted.",
+    )
+    HOOK_ANSWER = (
+        "HOK-02",
+        "A hook of the embedding application answered what cannot be used.",
+        "Correct the hook: the log names it and the reason.",
+    )
+    CONSENT_RULED_OUT = (
+        "HOK-03",
+        "The consent policy of this server does not allow the client what it asks for.",
+        "Ask for less, or let the operator allow it.",
+    )
+    TEMPLATE_WRONG = (
+        "HOK-04",
+        "A page template cannot be used.",
+        "Correct the template that the message names; its variables are listed in docs/embedding.md.",
+    )
+
+    SIGNER_AWAY = (
+        "KEY-04",
+        "Whoever keeps the private keys does not sign now.",
+        "Check the signer: module or service, token, PIN, and that it holds the keys of the configuration.",
+    )
 
     # --- users, passwords ------------------------------------------------------------------------------
     SIGN_IN_FAILED = ("USR-01", "The username or the password is not right.", "Check both and try again.")
@@ -1000,6 +1100,11 @@ class Finding(Enum):
         "The address leads away from the API's origin; the token is not sent there.",
         "Use a path below the base URL.",
     )
+    OUTGOING_GUARDED = (
+        "OUT-07",
+        "The address was named by a stranger and leads nowhere that may be called.",
+        "A public https address; for a host of your own, its exact host:port in allow_insecure_private_hosts.",
+    )
 
     # --- start-up ----------------------------------------------------------------------------------------
     CONFIG_UNKNOWN_KEY = ("CFG-01", "The configuration has a setting that is not known.", "Correct the name.")
@@ -1138,6 +1243,32 @@ class Finding(Enum):
         "STL-10",
         "The access token is not sent to this address.",
         "Name the API as [login] api_url, or in protect(api_urls=[...]).",
+    )
+    REGISTRATION_TOKEN_WRONG = (
+        "REG-01",
+        "The token does not open this client registration.",
+        "Send the initial access token of the server, or the registration_access_token that this client got last.",
+    )
+    REGISTRATION_MEMBER_REFUSED = (
+        "REG-02",
+        "The client asks for something that clients which register themselves cannot have here.",
+        "Leave the member out that the log names, or let the operator register the client.",
+    )
+    REGISTRATION_UPDATE_WRONG = (
+        "REG-03",
+        "The update does not fit the registration that it is for.",
+        "Send client_id and, if there is one, the current client_secret; leave out what the server alone writes, "
+        "and register anew for another kind of client.",
+    )
+    REGISTRATION_KEYS_TWICE = (
+        "REG-04",
+        "The registration has both jwks and jwks_uri.",
+        "Send one of them.",
+    )
+    REGISTRATION_DOCUMENT = (
+        "REG-05",
+        "The request body is not one JSON object.",
+        "Send `Content-Type: application/json`, one object in UTF-8, each member once.",
     )
     INTERNAL = ("SRV-01", "Something went wrong inside.", "The log has the correlation id.")
 

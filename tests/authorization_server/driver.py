@@ -10,11 +10,13 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from proofkey.authorization_server.answers import Answer, Browser, Cookies, FormPost, Json, Page, Redirect
+from proofkey.authorization_server.hooks import NO_HOOKS, Hooks
 from proofkey.authorization_server.keys import FIRST, KeyRing, build_key_record
 from proofkey.authorization_server.policy import ConfiguredUser, Policy, Resource
 from proofkey.authorization_server.records import AuditEvent
 from proofkey.authorization_server.stores import ServerStore
 from proofkey.protocol.client_authentication import build_basic
+from proofkey.protocol.exchange import Transport
 from proofkey.protocol.jose import SigningKey, generate_signing_key
 from proofkey.protocol.pkce import challenge_of
 from proofkey.protocol.registration import ClientRegistration
@@ -182,6 +184,8 @@ async def open_desk(
     store: ServerStore | None = None,
     clock: TurnedClock | None = None,
     replays: ReplayMemory | None = None,
+    foreign: Transport | None = None,
+    hooks: Hooks = NO_HOOKS,
 ) -> Desk:
     """A server that has started, with keys that were made once for all tests."""
     store, clock = store or MemoryServerStore(), clock or TurnedClock()
@@ -199,6 +203,8 @@ async def open_desk(
         passwords=passwords,
         opened=opened,
         replays=replays,
+        foreign=foreign,
+        hooks=hooks,
     )
     await core.start()
     return Desk(core, store, clock, entropy, passwords)
@@ -212,10 +218,13 @@ class Visitor:
     peer: str = PEER
     sign_in: Secret | None = None
     interactions: dict[str, Secret] = field(default_factory=dict)
+    device: Secret | None = None
 
     @property
     def browser(self) -> Browser:
-        return Browser(sign_in=self.sign_in, interactions=dict(self.interactions), peer=self.peer)
+        return Browser(
+            sign_in=self.sign_in, interactions=dict(self.interactions), device=self.device, peer=self.peer
+        )
 
     def keep(self, answer: Answer) -> Answer:
         cookies = answer.cookies if isinstance(answer, Redirect | FormPost | Page) else Cookies()
@@ -223,6 +232,8 @@ class Visitor:
             self.sign_in = cookies.sign_in
         if cookies.clear_sign_in:
             self.sign_in = None
+        if cookies.device is not None:
+            self.device = cookies.device
         if cookies.interaction is not None:
             self.interactions[cookies.interaction[0]] = cookies.interaction[1]
         if cookies.clear_interaction is not None:

@@ -7,12 +7,21 @@ from typing import Any
 import pytest
 
 from proofkey.authorization_server.decision import check_may_act
-from proofkey.authorization_server.records import AuditEvent, Consent, SignInStanding, Standing, TokenStanding
+from proofkey.authorization_server.records import (
+    AuditEvent,
+    Consent,
+    DeviceStanding,
+    SignInStanding,
+    Standing,
+    TokenStanding,
+)
 from proofkey.errors import InvalidGrant, InvalidToken, NoLocation, SubjectTokenRefused
 from proofkey.findings import Finding
 from proofkey.protocol.registration import ACCESS_TOKEN_FORMATS
 from proofkey.protocol.text import ClientId, Instant, Subject, digest_of
+from proofkey.protocol.token_messages import DEVICE_CODE
 from proofkey.store.memory import MemoryServerStore
+from tests.authorization_server.device_kit import answer_device, ask_device, poll
 from tests.authorization_server.driver import API, Desk, Visitor, client, sent_back
 from tests.authorization_server.tokens_kit import KIT, ask, exchange, open_kit
 
@@ -38,14 +47,20 @@ class WithdrawingStore(MemoryServerStore):
         found = await super().find_opaque_token(digest)
         return replace(found, grant=self._seen(found.grant)) if found else None
 
+    async def find_device_code(self, digest: str) -> DeviceStanding | None:
+        found = await super().find_device_code(digest)
+        return replace(found, grant=self._seen(found.grant)) if found else None
+
     def _seen(self, standing: Standing | None) -> Standing | None:
         return replace(standing, consent=None) if standing and self.withdrawn else standing
 
 
 @pytest.fixture(params=ACCESS_TOKEN_FORMATS)
 async def desk(request: pytest.FixtureRequest) -> Desk:
-    web = client("web", access_token_format=request.param)
-    return await open_kit(WithdrawingStore(), clients=(web, *KIT.clients[1:]))
+    grants = frozenset({"authorization_code", "refresh_token", "client_credentials", DEVICE_CODE})
+    web = client("web", access_token_format=request.param, grant_types=grants)
+    features = frozenset({"par", "device"})
+    return await open_kit(WithdrawingStore(), clients=(web, *KIT.clients[1:]), features=features)
 
 
 def _event(desk: Desk) -> AuditEvent:
@@ -77,6 +92,12 @@ async def _client_disabled(desk: Desk, visitor: Visitor, tokens: dict[str, Any])
     assert await desk.store.disable_client(ClientId("web"), desk.clock.now(), _event(desk))
 
 
+async def _client_of_another_kind(desk: Desk, visitor: Visitor, tokens: dict[str, Any]) -> None:
+    web, now = await desk.store.find_client(ClientId("web")), desk.clock.now()
+    assert web is not None
+    await desk.store.put_client(replace(web, grants_since=int(now)), now)
+
+
 async def _signed_out(desk: Desk, visitor: Visitor, tokens: dict[str, Any]) -> None:
     assert visitor.sign_in is not None
     standing = await desk.store.find_sign_in(visitor.sign_in.digest())
@@ -95,6 +116,7 @@ HAPPENINGS: dict[str, Callable[[Desk, Visitor, dict[str, Any]], Awaitable[None]]
     "password changed": _password_changed,
     "consent withdrawn": _consent_withdrawn,
     "client disabled": _client_disabled,
+    "client of another kind": _client_of_another_kind,
     "signed out": _signed_out,
     "revoked": _revoked,
 }
@@ -108,6 +130,15 @@ async def _use_code(desk: Desk, visitor: Visitor, code: str, tokens: dict[str, A
     except (InvalidGrant, InvalidClient) as error:
         return error.error
     return "acts"
+
+
+async def _use_device_code(desk: Desk, visitor: Visitor, code: str, tokens: dict[str, Any]) -> str:
+    from proofkey.errors import InvalidClient
+
+    try:
+        return str((await poll(desk, tokens["device_code"], "web")).get("error", "acts"))
+    except InvalidClient as error:
+        return error.error
 
 
 async def _use_refresh_token(desk: Desk, visitor: Visitor, code: str, tokens: dict[str, Any]) -> str:
@@ -166,6 +197,7 @@ async def _use_exchanged(desk: Desk, visitor: Visitor, code: str, tokens: dict[s
 
 GRANTS: dict[str, Callable[[Desk, Visitor, str, dict[str, Any]], Awaitable[str]]] = {
     "code": _use_code,
+    "device code": _use_device_code,
     "refresh token": _use_refresh_token,
     "userinfo": _use_userinfo,
     "sign-in": _use_sign_in,
@@ -176,9 +208,15 @@ GRANTS: dict[str, Callable[[Desk, Visitor, str, dict[str, Any]], Awaitable[str]]
 }
 EXPECTED = {
     "code": {"consent withdrawn": "invalid_grant", "client disabled": "invalid_client", "revoked": "acts"},
+    "device code": {"client disabled": "invalid_client", "revoked": "acts"},
     "refresh token": {"client disabled": "invalid_client", "signed out": "acts"},  # offline_access: OIDC Core §11
     "userinfo": {"signed out": "acts"},
-    "sign-in": {"consent withdrawn": "consent_required", "client disabled": "no location", "revoked": "acts"},
+    "sign-in": {
+        "consent withdrawn": "consent_required",
+        "client disabled": "no location",
+        "client of another kind": "acts",
+        "revoked": "acts",
+    },
     "introspection": {"signed out": "acts"},
     "introspection of a refresh token": {"client disabled": "invalid_client", "signed out": "acts"},
     "token exchange": {"signed out": "acts"},
@@ -186,6 +224,7 @@ EXPECTED = {
 }
 ELSE = {
     "code": "invalid_grant",
+    "device code": "invalid_grant",
     "refresh token": "invalid_grant",
     "userinfo": "invalid_token",
     "sign-in": "login_required",
@@ -203,6 +242,9 @@ async def test_the_matrix(desk: Desk, visitor: Visitor, grant: str, happening: s
     tokens = await visitor.tokens(desk, scope=f"{OFFLINE} orders:read", resource=API)
     tokens["exchanged"] = (await exchange(desk, tokens["access_token"]))["access_token"]
     code = (await visitor.walk(scope=OFFLINE))["code"]  # of another authorization, not redeemed yet
+    asked = await ask_device(desk, "web", scope=OFFLINE)
+    await answer_device(visitor, asked["user_code"])
+    tokens["device_code"] = asked["device_code"]
     desk.clock.turn(1)
     await HAPPENINGS[happening](desk, visitor, tokens)
     expected = "acts" if happening == "nothing" else EXPECTED[grant].get(happening, ELSE[grant])
@@ -303,3 +345,23 @@ async def test_a_sign_in_alone_is_judged_alike(
     with pytest.raises(InvalidGrant) as refused:
         check_may_act(SignInStanding(sign_in=replace(whole.sign_in, **changes), user=whole.user), LATER)
     assert refused.value.finding is finding
+
+
+async def test_a_device_is_judged_by_what_was_allowed(desk: Desk, visitor: Visitor) -> None:
+    asked = await ask_device(desk, "web", scope=ONLINE)
+    await answer_device(visitor, asked["user_code"])
+    whole = await desk.store.find_device_code(digest_of(asked["device_code"]))
+    assert whole is not None
+    assert whole.grant is not None
+    assert whole.grant.authorization.id == whole.device.authorization_id
+    check_may_act(whole, LATER)
+    waiting = replace(whole, device=replace(whole.device, authorization_id=None), grant=None)
+    check_may_act(waiting, LATER)
+    for spoilt, finding in (
+        (replace(waiting, client=None), Finding.GRANT_CLIENT_DISABLED),
+        (replace(whole, grant=None), Finding.GRANT_REVOKED),
+        (replace(whole, grant=_changed(whole.grant, "user", disabled=True)), Finding.GRANT_USER_DISABLED),
+    ):
+        with pytest.raises(InvalidGrant) as refused:
+            check_may_act(spoilt, LATER)
+        assert refused.value.finding is finding

@@ -43,8 +43,11 @@ async def test_the_consent_page_says_who_asks_for_what_and_for_how_long(visitor:
         "person": "ann",
         "scope": ("openid", "profile", "email", "offline_access", "orders:read"),
         "claims": (),
+        "details": (),
         "resource": (API,),
         "refresh_seconds": 8 * 3600,
+        "self_registered": False,
+        "described_at": "",
     }
     assert page.form_targets == (LOOPBACK.removesuffix("/cb"),)
 

@@ -1,6 +1,7 @@
 """The metadata document: requirements §7, only what is there."""
 
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -26,6 +27,8 @@ def test_the_document() -> None:
         "revocation_endpoint": "https://op.test/revoke",
         "introspection_endpoint": "https://op.test/introspect",
         "end_session_endpoint": "https://op.test/end-session",
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "scopes_supported": [
             "openid", "profile", "email", "address", "phone", "offline_access",
             "orders:read", "orders:write", "bills:read",
@@ -103,3 +106,11 @@ def test_without_an_api_no_token_is_exchanged_and_nobody_asks_without_credential
     assert document["grant_types_supported"] == ["authorization_code", "refresh_token", "client_credentials"]
     assert "none" not in document["introspection_endpoint_auth_methods_supported"]
     assert document["introspection_endpoint_auth_methods_supported"]
+
+
+@pytest.mark.spec("OD-3", "RFC 8414 §2")
+@pytest.mark.parametrize("name", ["service_documentation", "op_policy_uri", "op_tos_uri"])
+def test_a_page_of_the_operator_is_named_where_there_is_one(name: str) -> None:
+    page: dict[str, Any] = {name: "https://op.test/page"}
+    assert build_metadata(replace(POLICY, **page))[name] == "https://op.test/page"
+    assert name not in build_metadata(POLICY)

@@ -304,10 +304,15 @@ async def test_the_scope_is_never_wider(desk: Desk, visitor: Visitor, scope: str
         await exchange(desk, await received(desk, visitor), scope=scope)
 
 
-async def test_without_any_common_scope_a_token_without_scope(desk: Desk, visitor: Visitor) -> None:
-    answer = await exchange(desk, await received(desk, visitor, scope="openid orders:write"))
+@pytest.mark.spec("8693-2-a †")
+async def test_without_any_common_scope_a_token_without_scope_and_roles(desk: Desk, visitor: Visitor) -> None:
+    token = await received(desk, visitor, scope="openid orders:write")
+    assert claims_of(token)["roles"] == ["admin"]
+    answer = await exchange(desk, token)
     assert "scope" not in answer
-    assert "scope" not in claims_of(answer["access_token"]), "not the client's registered scope instead"
+    claims = claims_of(answer["access_token"])
+    assert "scope" not in claims, "not the client's registered scope instead"
+    assert "roles" not in claims, "roles do not open an API at which the person has allowed nothing"
 
 
 @pytest.mark.spec("8693-2-a †")

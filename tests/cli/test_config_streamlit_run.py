@@ -63,7 +63,7 @@ def _healthy(url: str) -> bool:
         return False
 
 
-@pytest.mark.spec("ST-1", "ST-2", "ST-4", "ST-13", "8707-2.1-a")
+@pytest.mark.spec("ST-1", "ST-2", "ST-3", "ST-4", "ST-13", "8707-cli")
 async def test_st_login_at_our_server_gives_a_token_for_the_api(
     cli: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,22 +91,56 @@ async def test_st_login_at_our_server_gives_a_token_for_the_api(
     words = ("--issuer", issuer, "--client-id", "dash", "--public-url", app, "--audience", API)
     assert cli("config", "streamlit", "proofkey", *words, "--scope", "orders:read", stdin=SECRET).status == 0
 
-    with running_server(write_server_config(operator, server), port=op_port), running_streamlit(project, app):
+    with (
+        running_server(write_server_config(operator, server), port=op_port),
+        running_streamlit(project, app),
+        httpx2.Client(timeout=20, follow_redirects=False, trust_env=False) as http,
+    ):
         async with StreamlitSession(app) as tab:
             await tab.run()
             assert tab.auth_redirect
-        with httpx2.Client(timeout=20, follow_redirects=False, trust_env=False) as http:
-            away = http.get(urljoin(app, tab.auth_redirect)).headers["location"]
-            query = parse_qs(urlsplit(away).query)
-            assert (query["code_challenge_method"], query["resource"]) == (["S256"], [API])
-            back = HeadlessBrowser(http).authorize(
-                away, redirect_uri=f"{app}/oauth2callback", username="ann", password=Secret(PASSWORD)
-            )
-            assert http.get(back).status_code == 302
-            cookies = {cookie.name: str(cookie.value) for cookie in http.cookies.jar if "streamlit" in cookie.name}
+        away = http.get(urljoin(app, tab.auth_redirect)).headers["location"]
+        query = parse_qs(urlsplit(away).query)
+        assert (query["code_challenge_method"], query["resource"]) == (["S256"], [API])
+        assert query["prompt"] == ["select_account"]
+        back = HeadlessBrowser(http).authorize(
+            away, redirect_uri=f"{app}/oauth2callback", username="ann", password=Secret(PASSWORD)
+        )
+        assert http.get(back).status_code == 302
+        cookies = {cookie.name: str(cookie.value) for cookie in http.cookies.jar if "streamlit" in cookie.name}
         async with StreamlitSession(app, cookies=cookies) as tab:
             await tab.run()
             token = next(word for text in tab.texts for word in text.split() if word.count(".") == 2)
         proven = await Verifier(issuer=issuer, audience=API).verify(token)
         assert (proven.sub, proven.client_id) == ("u1", "dash")
         assert "orders:read" in proven.scope
+        check_logout(app, issuer, http)
+
+
+def check_logout(app: str, issuer: str, browser: httpx2.Client) -> None:
+    """`st.logout` ends the sign-in here and comes back to the application, by its callback."""
+    away = browser.get(f"{app}/auth/logout").headers["location"]
+    assert away.startswith(f"{issuer}/end-session")
+    told = parse_qs(urlsplit(away).query)
+    assert told["post_logout_redirect_uri"] == [f"{app}/oauth2callback"]
+    back = browser.get(away)
+    assert (back.status_code, back.headers["location"].partition("?")[0]) == (303, f"{app}/oauth2callback")
+    home = browser.get(back.headers["location"])
+    assert (home.status_code, urljoin(app, home.headers["location"])) == (302, f"{app}/")
+    silent = browser.get(silent_request(issuer, app)).headers["location"]
+    assert parse_qs(urlsplit(silent).query)["error"] == ["login_required"]
+
+
+def silent_request(issuer: str, app: str) -> str:
+    """Answered by a code while somebody is signed in there."""
+    asked = {
+        "response_type": "code",
+        "client_id": "dash",
+        "redirect_uri": f"{app}/oauth2callback",
+        "scope": "openid",
+        "prompt": "none",
+        "state": "a-state",
+        "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+        "code_challenge_method": "S256",
+    }
+    return f"{issuer}/authorize?{httpx2.QueryParams(asked)}"

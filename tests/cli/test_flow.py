@@ -186,7 +186,7 @@ def test_a_refused_consent_is_a_failed_step(cli: RunCli, issuer: str, monkeypatc
     assert steps(ran)[-1]["facts"]["error"] == "access_denied"
 
 
-@pytest.mark.spec("8414-3.3-a")
+@pytest.mark.spec("8414-3.3")
 @pytest.mark.parametrize(
     "change",
     [lambda url: url.replace("localhost", "127.0.0.1"), lambda url: url + "/tenant"],
@@ -295,7 +295,7 @@ def test_the_browser_comes_back_to_a_port_that_is_open_for_this_flow_only(
         socket.create_connection(("127.0.0.1", urlsplit(listening).port or 0), timeout=2)
 
 
-@pytest.mark.spec("9700-2.1.1-c", "9207-2.4-a")
+@pytest.mark.spec("9700-2.1-b", "9207-2.4-a")
 @pytest.mark.parametrize(
     "change",
     [

@@ -46,12 +46,20 @@ def load(file: Path) -> Any:
 def test_every_example_is_listed_and_tested_here(examples: Path) -> None:
     files = {str(file.relative_to(examples)) for file in examples.rglob("*.py")}
     pages = {"streamlit/app.py", "streamlit/page.py"}
-    assert files - pages == {"api.py", "flask_api.py", "mcp_server.py", "web.py", "own_provider.py"}
+    embedding = {f"embedding/{name}.py" for name in ("claims", "consent", "people", "pages")}
+    alone = {"api.py", "flask_api.py", "mcp_server.py", "web.py", "own_provider.py"}
+    assert files - pages == alone | embedding
     listed = (examples / "README.md").read_text()
     assert all(f"`{name}`" in listed for name in (*(files - pages), "streamlit/"))
 
 
-@pytest.mark.parametrize("name", ["api.py", "web.py", "own_provider.py", "streamlit/app.py"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("api.py", "web.py", "own_provider.py", "streamlit/app.py"),
+        *(f"embedding/{name}.py" for name in ("claims", "consent", "people", "pages")),
+    ],
+)
 def test_the_line_in_its_docstring_starts_it(examples: Path, name: str) -> None:
     line = re.match(r'""".*: `uvicorn (\w+):app( --port \d+)?`\."""\n', (examples / name).read_text())
     assert line

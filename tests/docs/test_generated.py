@@ -20,7 +20,7 @@ def generate() -> ModuleType:
 
 def test_the_generated_pages_are_up_to_date(generate: ModuleType) -> None:
     stale = [path.name for path, text in generate.pages().items() if path.read_text(encoding="utf-8") != text]
-    assert stale == [], "run: python docs/generate.py"
+    assert stale == [], "run: make docs"
 
 
 def test_every_finding_has_one_entry_with_its_remedy() -> None:

@@ -20,7 +20,7 @@ from proofkey.runtime.server_core import ServerCore
 from proofkey.runtime.server_policy import server_policy
 from proofkey.runtime.settings import Settings
 from proofkey.store.open import sqlite_path
-from proofkey.testing.stores import CheckThenSetServerStore
+from proofkey.testing.stores_check_then_set import CheckThenSetServerStore
 from proofkey.web.server import Server
 from proofkey.web.uvicorn_run import DrainingServer, Listener, bind, run_async
 

@@ -371,7 +371,7 @@ def everywhere(op: Provider, kid: str) -> bool:
     return True
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 3) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"not within {seconds} s"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import httpx2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
@@ -15,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
+from proofkey.protocol.token_messages import DEVICE_CODE
 from proofkey.testing.server import free_port, serving
 from tests.browser import chromium, fresh_page
 from tests.web.real_server import CHALLENGE, NATIVE, PASSWORD, build_policy, build_server
@@ -48,12 +50,25 @@ class World:
         }
         return f"{self.issuer}/authorize?{urlencode(query)}"
 
+    def ask_device(self, scope: str = "openid profile offline_access orders:read") -> dict[str, Any]:
+        """What the television is answered."""
+        form = {"client_id": "tv", "scope": scope, "resource": "https://api.test"}
+        answer = httpx2.post(f"{self.issuer}/device-authorization", data=form, trust_env=False)
+        document: dict[str, Any] = answer.raise_for_status().json()
+        return document
+
+    def poll(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """What the television is answered when it asks for its tokens."""
+        form = {"client_id": "tv", "grant_type": DEVICE_CODE, "device_code": asked["device_code"]}
+        document: dict[str, Any] = httpx2.post(f"{self.issuer}/token", data=form, trust_env=False).json()
+        return document
+
 
 @pytest.fixture(scope="module")
 def world() -> Generator[World]:
     port, other = free_port("localhost"), free_port()
     issuer, application = f"http://localhost:{port}", f"http://127.0.0.1:{other}"
-    policy = build_policy(issuer, callback=f"{application}/cb", after_logout=f"{application}/bye")
+    policy = build_policy(issuer, callback=f"{application}/cb", after_logout=f"{application}/bye", devices=True)
 
     async def page(request: Request) -> HTMLResponse:
         return HTMLResponse(f"<title>{request.url.path}</title>")
@@ -89,6 +104,7 @@ def walk(world: World, page: Page) -> Iterator[str]:
     page.click("button[value=allow]")
     page.goto(world.authorize_url(prompt="select_account"))
     yield "login-chooser"
+    yield from walk_with_a_device(world, page)
     page.goto(world.authorize_url(redirect_uri="https://evil.test/"))
     yield "error"
     page.goto(f"{world.issuer}/end-session")
@@ -99,6 +115,33 @@ def walk(world: World, page: Page) -> Iterator[str]:
     sign_in(page)
     page.click("button[value=allow]")
     yield "continue"
+
+
+def walk_with_a_device(world: World, page: Page) -> Iterator[str]:
+    """The pages of a device; the person is signed in."""
+    page.goto(f"{world.issuer}/device")
+    yield "device"
+    type_code(page, "bbbb-bbbb")
+    page.wait_for_selector("#problem")
+    yield "device-error"
+    page.goto(world.ask_device()["verification_uri_complete"])
+    yield "device-prefilled"
+    page.click("button[type=submit]")
+    page.wait_for_selector(".code")
+    yield "device-confirm"
+    page.click("button[value=allow]")
+    page.wait_for_selector("text=The device is connected")
+    yield "device-allowed"
+    page.goto(world.ask_device()["verification_uri_complete"])
+    page.click("button[type=submit]")
+    page.click("button[value=deny]")
+    page.wait_for_selector("text=The device gets nothing")
+    yield "device-denied"
+
+
+def type_code(page: Page, code: str) -> None:
+    page.fill("#user_code", code)
+    page.click("button[type=submit]")
 
 
 @pytest.mark.spec("providers §4.1", "WCAG 2.2 AA")
@@ -120,7 +163,8 @@ def test_every_page_is_accessible(world: World, dark: bool, width: int) -> None:
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
             check_targets(page, name)
     before = ["login", "login-error", "consent", "login-chooser"]
-    assert seen == [*before, "error", "logout", "logged-out", "continue"]
+    device = ["device", "device-error", "device-prefilled", "device-confirm", "device-allowed", "device-denied"]
+    assert seen == [*before, *device, "error", "logout", "logged-out", "continue"]
     assert errors == []
 
 
@@ -130,7 +174,7 @@ def check_targets(page: Page, name: str) -> None:
         "[...document.querySelectorAll('button, .button, input')].map(e => e.getBoundingClientRect().toJSON())"
     )
     assert all(box["height"] >= 44 and box["width"] >= 44 for box in boxes), name
-    if name in ("consent", "logout"):
+    if name in ("consent", "logout", "device-confirm"):
         (deny, allow) = boxes
         assert (deny["width"], deny["height"]) == (allow["width"], allow["height"])
 
@@ -243,6 +287,47 @@ def test_signing_out_asks_and_returns_to_the_application(world: World) -> None:
         page.wait_for_url(f"{world.application}/bye?*")
         page.goto(world.authorize_url(prompt="none"))
         assert "error=login_required" in page.url
+
+
+@pytest.mark.spec("8628-3.1..3.5", "8628-5.4 / 10027-6.1")
+@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+def test_a_device_is_connected_by_who_types_its_code(world: World, javascript: bool) -> None:
+    asked = world.ask_device()
+    with fresh_page(world.browser, javascript=javascript) as page:
+        page.goto(asked["verification_uri"])
+        assert page.evaluate("document.activeElement.id") == "user_code" if javascript else True
+        type_code(page, asked["user_code"].lower().replace("-", " "))
+        page.wait_for_selector("body[data-page=login]")
+        assert "Acme Television" in page.inner_text("main")
+        sign_in(page)
+        page.wait_for_selector(".code")
+        text = page.inner_text("main")
+        for words in (asked["user_code"], "Acme Television", "ann", "Read your orders", "127.0.0.1", "support"):
+            assert words in text
+        assert world.poll(asked)["error"] == "authorization_pending"
+        page.click("button[value=allow]")
+        page.wait_for_selector("text=The device is connected")
+    tokens = world.poll(asked)
+    assert {"access_token", "refresh_token", "id_token"} <= tokens.keys()
+    assert world.poll(asked)["error"] == "invalid_grant"
+
+
+@pytest.mark.spec("8628-5.4 / 10027-6.1")
+def test_a_link_with_the_code_never_connects_by_itself(world: World) -> None:
+    asked = world.ask_device()
+    with fresh_page(world.browser, javascript=False) as page:
+        page.goto(world.authorize_url())
+        sign_in(page)
+        page.goto(asked["verification_uri_complete"])
+        assert page.input_value("#user_code") == asked["user_code"]
+        page.click("button[type=submit]")
+        page.wait_for_selector(".code")
+        assert "user_code" not in page.url
+        assert page.locator("button[value=allow]").count() == 1
+        assert world.poll(asked)["error"] == "authorization_pending"
+        page.click("button[value=deny]")
+        page.wait_for_selector("text=The device gets nothing")
+    assert world.poll(asked)["error"] == "access_denied"
 
 
 @pytest.mark.spec("9700-4.16-a")

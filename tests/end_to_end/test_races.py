@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,12 +42,17 @@ def right(later: Provider) -> Racing:
 
 @pytest.fixture(scope="module")
 def wrong(tmp_path_factory: pytest.TempPathFactory) -> Generator[Racing]:
-    folder = tmp_path_factory.mktemp("check-then-set")
+    with check_then_set(tmp_path_factory.mktemp("check-then-set")) as racing:
+        yield racing
+
+
+@contextmanager
+def check_then_set(folder: Path, **changes: Any) -> Generator[Racing]:
+    """The server that is wrong on purpose."""
     port = free_port()
     issuer = f"http://127.0.0.1:{port}"
-    config = write_server_config(
-        folder, server_settings(issuer, {name: PEOPLE[name] for name in ("ann", "raced")})
-    )
+    people = {name: PEOPLE[name] for name in ("ann", "raced")}
+    config = write_server_config(folder, server_settings(issuer, people, **changes))
     clock = folder / "clock"
     clock.write_text("0")
     log = config.with_suffix(".log")

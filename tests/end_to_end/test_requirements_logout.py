@@ -217,10 +217,10 @@ def test_cookies_are_opaque_and_out_of_reach_for_scripts(op: Provider) -> None:
         form = {"username": "hugo", "password": op.person("hugo").password.reveal()}
         answer = client.post(page.url, data=form, headers={"sec-fetch-site": "same-origin"})
     lines = [*started.headers.get_list("set-cookie"), *answer.headers.get_list("set-cookie")]
-    assert len(lines) == 3, "the flow's, the sign-in's, and the flow's end"
+    assert len(lines) == 4, "the flow's, the sign-in's, the flow's end, and the device's"
     for line in lines:
         (morsel,) = SimpleCookie(line).values()
-        assert morsel.key.startswith(("proofkey-flow-", "proofkey-sign-in-"))
+        assert morsel.key.startswith(("proofkey-flow-", "proofkey-sign-in-", "proofkey-device-"))
         assert str(urlsplit(op.issuer).port) in morsel.key, "ports of a host share cookies"
         assert morsel["httponly"]
         assert morsel["samesite"] == "Lax"
@@ -248,5 +248,5 @@ def test_a_session_ends_after_an_hour_of_rest_and_after_a_day_of_use(later: Prov
 @pytest.mark.spec("SESS-state", "OD-4.2-a")
 def test_logout_by_frames_is_not_there(op: Provider) -> None:
     document: dict[str, Any] = op.ask("GET", "/.well-known/openid-configuration").json()
-    for member in ("check_session_iframe", "frontchannel_logout_supported", "backchannel_logout_supported"):
+    for member in ("check_session_iframe", "frontchannel_logout_supported"):
         assert member not in document

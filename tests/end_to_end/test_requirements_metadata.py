@@ -41,6 +41,8 @@ def expected(issuer: str) -> dict[str, Any]:
         "introspection_endpoint_auth_methods_supported": set(methods) - {"none"},
         "introspection_signing_alg_values_supported": ALGORITHMS,
         "end_session_endpoint": f"{issuer}/end-session",
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "scopes_supported": {
             *("openid", "profile", "email", "address", "phone", "offline_access"),
             *("orders:read", "orders:write", "mail:read"),

@@ -185,7 +185,7 @@ def test_a_stranger_gets_the_plain_login_page(op: Provider) -> None:
 # --- hints at sign-out -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.spec("RL-2-a", "RL-4-a", "OC-3.1.2.2-a")
+@pytest.mark.spec("RL-2-a", "RL-4", "OC-3.1.2.2-a")
 def test_a_hint_that_proves_nothing_gives_a_page_and_an_expired_one_of_ours_signs_out(later: Provider) -> None:
     party, person = later.party("eddsa"), later.stranger("ida")
     hint = party.sign_in(person).id_token

@@ -95,7 +95,11 @@ def check(reply: Reply) -> None:
 
 @pytest.mark.spec("V16-16.5.1", "6750-3-a", "6750-3-b")
 @pytest.mark.parametrize("path", PROTECTED)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(method=METHODS, headers=HEADERS, query=QUERIES, body=st.binary(max_size=40))
 @example(method="GET", headers=[(b"authorization", b"Bearer \xff")], query=b"", body=b"")
 @example(method="GET", headers=[(b"authorization", b"")], query=b"", body=b"")
@@ -111,7 +115,11 @@ PATHS = st.sampled_from([*PROTECTED, "/open", "/nowhere", "/docs"]) | st.text(ma
 
 
 @pytest.mark.spec("V16-16.5.1", "6750-3-a", "6750-3-b", "X-failclosed")
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(path=PATHS, method=METHODS, headers=HEADERS, query=QUERIES)
 def test_nothing_at_all_comes_through_a_guard_and_nothing_breaks_it(
     guarded: Target, path: str, method: str, headers: list[tuple[bytes, bytes]], query: bytes
@@ -122,7 +130,11 @@ def test_nothing_at_all_comes_through_a_guard_and_nothing_breaks_it(
 
 
 @pytest.mark.spec("6750-2-b", "6750-2.1-a")
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(other=AUTHORIZATIONS, first=st.booleans(), where=st.integers(0, 900), sign=st.integers(0, 255))
 def test_a_good_token_is_spoilt_by_a_second_one_or_by_one_byte(
     target: Target, other: tuple[bytes, bytes], first: bool, where: int, sign: int

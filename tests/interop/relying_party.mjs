@@ -1,5 +1,6 @@
 // openid-client, driven by lines of JSON: one command in, one result out. It ends when its input does.
 import { createInterface } from 'node:readline';
+import * as jose from 'jose';
 import * as oauth from 'oauth4webapi';
 import * as client from 'openid-client';
 
@@ -9,6 +10,7 @@ const METHODS = {
   none: client.None,
 };
 const parties = new Map();
+const polls = new Map(); // by party: what its polling came to
 const handles = new Map(); // DPoP, of the parties that prove a key
 
 async function authentication({ method, secret, private_jwk }) {
@@ -23,6 +25,15 @@ function proving(party) {
 }
 
 const commands = {
+  // OpenID Connect Back-Channel Logout §2.6, as far as a JWT library checks it.
+  async logout_token({ token, jwks, issuer, audience, now, algorithm }) {
+    const { payload, protectedHeader } = await jose.jwtVerify(token, jose.createLocalJWKSet(jwks), {
+      typ: 'logout+jwt', issuer, audience, algorithms: [algorithm], currentDate: new Date(now * 1000),
+      requiredClaims: ['iat', 'exp', 'jti', 'events', 'sub', 'sid'],
+    });
+    return { payload, header: protectedHeader };
+  },
+
   async discover({ party, issuer, client_id, method, secret, private_jwk, dpop, ...metadata }) {
     const config = await client.discovery(
       new URL(issuer), client_id, metadata, await authentication({ method, secret, private_jwk }),
@@ -31,6 +42,16 @@ const commands = {
     parties.set(party, config);
     if (dpop) handles.set(party, client.getDPoPHandle(config, await client.randomDPoPKeyPair(dpop)));
     return config.serverMetadata();
+  },
+
+  // RFC 7591: the client registers itself, and is told what it is from now on.
+  async register({ party, issuer, metadata, token, method, private_jwk }) {
+    const config = await client.dynamicClientRegistration(
+      new URL(issuer), metadata, method ? await authentication({ method, private_jwk }) : undefined,
+      { initialAccessToken: token, execute: [client.allowInsecureRequests, client.enableNonRepudiationChecks] },
+    );
+    parties.set(party, config);
+    return config.clientMetadata();
   },
 
   async begin({ party, parameters }) {
@@ -54,8 +75,8 @@ const commands = {
   // RFC 9126: the same request, pushed first.
   async begin_pushed({ party, parameters }) {
     const checks = newChecks();
-    const url = await client.buildAuthorizationUrlWithPAR(parties.get(party), await requestOf(parameters, checks));
-    return { url, checks };
+    const request = await requestOf(parameters, checks);
+    return { url: await client.buildAuthorizationUrlWithPAR(parties.get(party), request, proving(party)), checks };
   },
 
   // RFC 9101: the same request, signed; pushed as well when asked.
@@ -66,7 +87,7 @@ const commands = {
     const key = await crypto.subtle.importKey('jwk', members, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign']);
     const signed = await client.buildAuthorizationUrlWithJAR(config, await requestOf(parameters, checks), { key, kid });
     if (!pushed) return { url: signed, checks };
-    return { url: await client.buildAuthorizationUrlWithPAR(config, signed.searchParams), checks };
+    return { url: await client.buildAuthorizationUrlWithPAR(config, signed.searchParams, proving(party)), checks };
   },
 
   // JARM: from now on this party takes signed responses alone.
@@ -94,6 +115,24 @@ const commands = {
 
   async client_credentials({ party, parameters }) {
     return client.clientCredentialsGrant(parties.get(party), parameters, proving(party));
+  },
+
+  // RFC 8628: the codes, and the polling, which goes on by itself until its result is asked for.
+  async ask_device({ party, parameters }) {
+    return client.initiateDeviceAuthorization(parties.get(party), parameters);
+  },
+
+  async begin_polling({ party, asked, interval }) {
+    const options = proving(party);
+    const tokens = client.pollDeviceAuthorizationGrant(parties.get(party), { ...asked, interval }, undefined, options);
+    polls.set(party, tokens.then((result) => ({ result: withClaims(result) }), (error) => ({ error })));
+    return 'polling';
+  },
+
+  async finish_polling({ party }) {
+    const { result, error } = await polls.get(party);
+    if (error) throw error;
+    return result;
   },
 
   async userinfo({ party, token, sub }) {

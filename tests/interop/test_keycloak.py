@@ -344,7 +344,7 @@ class Recording:
         return await self._inner.send(ask)
 
 
-@pytest.mark.spec("RS-internal")
+@pytest.mark.spec("interfaces: internal_base_url")
 async def test_keycloak_is_reached_by_another_address_than_its_issuer(keycloak: Keycloak) -> None:
     sent = Recording()
     internal = keycloak.issuer.replace("127.0.0.1", "localhost").partition("/realms")[0]

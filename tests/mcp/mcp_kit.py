@@ -20,6 +20,7 @@ from pydantic import AnyUrl
 from proofkey.protocol.text import Secret
 from proofkey.testing.headless import HeadlessBrowser
 from proofkey.testing.server import free_port, running_server, serving, write_server_config
+from proofkey.testing.toml import toml_document
 from tests.docs.blocks import ROOT
 
 CALLBACK: Final = "http://127.0.0.1/callback"
@@ -50,9 +51,9 @@ class Wire:
 
 @dataclass(slots=True)
 class Memory:
-    """The SDK's store of tokens; the client is registered beforehand."""
+    """The SDK's store of tokens, and of the client that was registered beforehand or registers itself."""
 
-    client: OAuthClientInformationFull
+    client: OAuthClientInformationFull | None
     tokens: OAuthToken | None = None
 
     async def get_tokens(self) -> OAuthToken | None:
@@ -65,7 +66,8 @@ class Memory:
         return self.client
 
     async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
-        raise AssertionError("the client is registered already")
+        assert self.client is None, "the client is registered already"
+        self.client = client_info
 
 
 @dataclass(slots=True)
@@ -103,9 +105,15 @@ class World:
 
     @asynccontextmanager
     async def client(
-        self, person: Person, *, memory: Memory | None = None, wire: Wire | None = None, mode: Any = "auto"
+        self,
+        person: Person,
+        *,
+        memory: Memory | None = None,
+        wire: Wire | None = None,
+        mode: Any = "auto",
+        document: str | None = None,
     ) -> AsyncGenerator[Client]:
-        """The SDK's client, which signs in when it is told to."""
+        """The SDK's client, which signs in when it is told to; `document` is where it describes itself."""
         metadata = OAuthClientMetadata(redirect_uris=[AnyUrl(CALLBACK)], token_endpoint_auth_method="none")
         signing_in = OAuthClientProvider(
             self.url,
@@ -113,6 +121,7 @@ class World:
             memory or a_memory(),
             redirect_handler=person.open,
             callback_handler=person.answer,
+            client_metadata_url=document,
         )
         hooks = {"response": [(wire or Wire()).keep]}
         async with (
@@ -146,7 +155,8 @@ def load_example(folder: Path, issuer: str, url: str) -> ModuleType:
 
 
 @contextmanager
-def running_world(folder: Path) -> Generator[World]:
+def running_world(folder: Path, outgoing: dict[str, Any] | None = None, **changes: Any) -> Generator[World]:
+    """`changes` are of `[server]`, `outgoing` is that section."""
     port, own = free_port(), free_port()
     issuer, url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{own}/mcp"
     config = write_server_config(
@@ -168,8 +178,12 @@ def running_world(folder: Path) -> Generator[World]:
                 }
             ],
             "users": [{"username": "ann", "password": PASSWORD, "sub": "u-ann"}],
+            **changes,
         },
     )
+    if outgoing:
+        with config.open("a", encoding="utf-8") as file:
+            file.write(toml_document({"outgoing": outgoing}))
     module = load_example(folder, issuer, url)
     with running_server(config, port=port), serving(module.app, port=own):
         yield World(issuer, url, module, config.with_suffix(".log"))

@@ -213,7 +213,7 @@ def verify_bound(token: str) -> AccessToken:
     )
 
 
-@pytest.mark.spec("9449-6.1-a", "8705-3.1-a")
+@pytest.mark.spec("9449-6.1", "8705-3.1")
 @pytest.mark.parametrize(
     ("cnf", "expected"),
     [

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from proofkey.errors import InvalidClient, InvalidRequest, OAuthError
 from proofkey.findings import Finding
 from proofkey.protocol.client_authentication import (
+    ASSERTION_TYPE,
     ClientCredentials,
     build_basic,
     check_client_authentication,
@@ -222,3 +223,28 @@ def test_anything_is_read_or_refused(headers: tuple[str, ...], pairs: Pairs) -> 
     except OAuthError:
         return
     assert credentials.client_id
+
+
+def assertion_of(payload: str) -> str:
+    parts = (base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in ('{"alg":"ES256"}', payload))
+    return ".".join((*parts, "AA"))
+
+
+@pytest.mark.spec("7523-3-a / OC-9-a")
+@pytest.mark.parametrize(
+    ("payload", "sent"),
+    [("{}", {}), ('{"sub":7}', {}), ('{"sub":""}', {}), ('{"sub":"web"}', {"client_id": "other"})],
+    ids=["no sub", "a number", "empty", "another client beside it"],
+)
+def test_an_assertion_that_does_not_name_its_client_is_refused(payload: str, sent: dict[str, str]) -> None:
+    form = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion_of(payload), **sent}
+    with pytest.raises(InvalidClient) as refused:
+        parse_client_authentication((), tuple(form.items()))
+    assert refused.value.finding is Finding.ASSERTION_CLIENT
+
+
+@pytest.mark.spec("6749-2.3.1-a")
+def test_another_scheme_is_refused_though_what_follows_would_do_for_basic() -> None:
+    with pytest.raises(InvalidClient) as refused:
+        parse_client_authentication((basic("web:secret").replace("Basic", "Digest"),), ())
+    assert refused.value.finding is Finding.CLIENT_METHOD_WRONG

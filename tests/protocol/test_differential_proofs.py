@@ -65,7 +65,7 @@ def test_a_plain_proof_has_no_excuse() -> None:
     max_examples=EXAMPLES,
     deadline=None,
     derandomize="FUZZ_EXAMPLES" not in os.environ,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
 def test_every_difference_on_an_altered_proof_is_explained(kind: str, jkt: str, data: st.DataObject) -> None:

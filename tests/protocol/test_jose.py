@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from joserfc.jwk import ECKey
 
 from proofkey.errors import ConfigurationError
 from proofkey.protocol.jose import (
@@ -107,3 +108,12 @@ def test_damaged_private_key_is_a_configuration_error(change: dict[str, object])
     }
     with pytest.raises(ConfigurationError):
         signing_key_from_jwk(jwk)
+
+
+@pytest.mark.spec("8725b-3.1-a", "V11-11.2.3")
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256", "Ed25519"])
+def test_a_private_key_of_another_kind_than_its_algorithm_is_refused(algorithm: SigningAlgorithm) -> None:
+    for made in (ECKey.generate_key("P-384"), ECKey.generate_key("secp256k1")):
+        members = made.as_dict(private=True) | {"alg": algorithm, "kid": "k"}
+        with pytest.raises(ConfigurationError, match="kty or crv"):
+            signing_key_from_jwk(members)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofkey.protocol.json_strict import MAX_DEPTH, parse_object
+from proofkey.protocol.json_strict import MAX_DEPTH, parse_array, parse_object
 
 scalars = (
     st.none() | st.booleans() | st.integers(-(2**63), 2**64) | st.floats(allow_nan=False, allow_infinity=False)
@@ -157,3 +157,17 @@ def test_hostile_quotes_take_no_quadratic_time(text: str) -> None:
     with pytest.raises(ValueError, match=r"nested|Expecting|Unterminated|Invalid"):
         parse_object(text.encode())
     assert process_time() - began < 0.1  # seconds; 12 kB took 0.4 of them when each quote was tried anew
+
+
+def test_an_object_is_no_array_and_an_array_no_object() -> None:
+    assert parse_array(b"[1]") == [1]
+    for reader, text in ((parse_array, b'{"a":1}'), (parse_array, b'"a"'), (parse_object, b"[1]")):
+        with pytest.raises(ValueError, match="not one"):
+            reader(text)
+
+
+def test_what_is_nested_too_deep_is_refused_and_brackets_in_texts_are_no_depth() -> None:
+    deep = '{"a":' + "[" * MAX_DEPTH + "]" * MAX_DEPTH + "}"
+    with pytest.raises(ValueError, match="deep"):
+        parse_object(deep.encode())
+    assert parse_object(json.dumps({"a": "[" * 100}).encode()) == {"a": "[" * 100}

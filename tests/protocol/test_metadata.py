@@ -401,3 +401,19 @@ def test_a_protected_resource_is_refused_when(values: dict[str, Any], key: str) 
     with pytest.raises(ConfigurationError) as refused:
         check_protected_resource(a_resource(**values))
     assert refused.value.facts["key"] == key
+
+
+@pytest.mark.parametrize("value", ["code", {"code": 1}, 7, True])
+def test_a_list_of_the_metadata_is_a_list(value: object) -> None:
+    document = {
+        "issuer": "https://op.test",
+        "authorization_endpoint": "https://op.test/authorize",
+        "token_endpoint": "https://op.test/token",
+        "jwks_uri": "https://op.test/jwks",
+        "response_types_supported": value,
+    }
+    with pytest.raises(Unavailable):
+        parse_server_metadata(json.dumps(document).encode(), "https://op.test")
+    document["response_types_supported"] = ["code"]
+    read = parse_server_metadata(json.dumps(document).encode(), "https://op.test")
+    assert read.response_types_supported == ("code",)

@@ -92,7 +92,7 @@ def test_neither_verifier_nor_challenge_passes() -> None:
     check_verifier_matches(None, None)
 
 
-@pytest.mark.spec("V10-10.4.6", "9700-2.1.1-b")
+@pytest.mark.spec("V10-10.4.6", "9700-2.1.1-b", "7636-4.2-a")
 @pytest.mark.parametrize(
     ("challenge", "method", "finding"),
     [

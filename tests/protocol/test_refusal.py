@@ -91,7 +91,7 @@ def test_a_token_of_another_issuer_with_an_unknown_key_is_named_so() -> None:
     assert refusal.facts["check"] == Finding.TOKEN_KEY_UNKNOWN.id
 
 
-@pytest.mark.spec("X-jwks-unknown-kid")
+@pytest.mark.spec("X-jwks-b")
 def test_an_unknown_key_of_our_issuer_stays_one_so_that_keys_are_fetched() -> None:
     rotated = TokenMaker(key_for_tests("ES256", "rotated"))
     assert refusal_of(rotated.access_token()).finding is Finding.TOKEN_KEY_UNKNOWN

@@ -65,6 +65,26 @@ def test_everything_said_is_read() -> None:
     assert (client.skip_consent, client.allow_insecure_without_pkce, client.disabled) == (True, True, True)
 
 
+def test_keys_certificates_and_what_it_says_of_itself_are_read() -> None:
+    said = {
+        "token_endpoint_auth_method": "private_key_jwt",
+        "token_endpoint_auth_signing_alg": "ES256",
+        "jwks": {"keys": [{"kty": "EC", "crv": "P-256"}]},
+        "dpop_bound_access_tokens": True,
+        "backchannel_logout_uri": "https://rp.test/out",
+        "client_uri": "https://rp.test/",
+        "contacts": ["ann@rp.test"],
+        "software_version": "7",
+    }
+    client = parse(client_secret=None, **said)
+    assert client.jwks == '{"keys": [{"crv": "P-256", "kty": "EC"}]}'
+    assert {name: getattr(client, name) for name in said if name not in ("jwks", "contacts")} == {
+        name: value for name, value in said.items() if name not in ("jwks", "contacts")
+    }
+    assert client.contacts == ("ann@rp.test",)
+    assert parse(client_secret=None, token_endpoint_auth_method="tls_client_auth").secret_digest is None
+
+
 def test_the_secret_may_come_from_a_file() -> None:
     document = {"client_id": "web", "client_secret_file": "web.secret"}
     assert (
@@ -146,10 +166,16 @@ def test_the_refusal_names_the_member(changes: dict[str, Any], member: str) -> N
         ({"default_max_age": True}, Finding.CLIENT_METADATA_BAD),
         ({"userinfo_signed_response_alg": "none"}, Finding.CLIENT_METADATA_BAD),
         ({"default_acr_values": "x"}, Finding.CLIENT_METADATA_BAD),
-        ({"jwks": {"keys": []}}, Finding.CONFIG_NOT_BUILT),
-        ({"backchannel_logout_uri": "https://rp.test/out"}, Finding.CONFIG_NOT_BUILT),
-        ({"dpop_bound_access_tokens": True}, Finding.CONFIG_NOT_BUILT),
-        ({"token_endpoint_auth_method": "private_key_jwt"}, Finding.CONFIG_NOT_BUILT),
+        ({"jwks": "keys"}, Finding.CLIENT_METADATA_BAD),
+        ({"jwks": [1]}, Finding.CLIENT_METADATA_BAD),
+        ({"backchannel_logout_uri": "http://rp.test/out"}, Finding.CLIENT_METADATA_BAD),
+        ({"logo_uri": "https://rp.test/logo#x"}, Finding.CLIENT_METADATA_BAD),
+        ({"tos_uri": "javascript:alert(1)"}, Finding.CLIENT_METADATA_BAD),
+        ({"dpop_bound_access_tokens": "yes"}, Finding.CLIENT_METADATA_BAD),
+        ({"contacts": "ann@op.test"}, Finding.CLIENT_METADATA_BAD),
+        ({"token_endpoint_auth_method": "private_key_jwt"}, Finding.CLIENT_METADATA_BAD),
+        ({"token_endpoint_auth_method": "client_secret_jwt"}, Finding.CONFIG_NOT_BUILT),
+        ({"id_token_encrypted_response_alg": "RSA-OAEP"}, Finding.CONFIG_NOT_BUILT),
     ],
 )
 def test_unknown_and_unbuilt_members_are_told_apart(changes: dict[str, Any], finding: Finding) -> None:

@@ -207,6 +207,9 @@ async def test_keeping_goes_on_after_faults(
             calls.append("upkeep")
             raise RuntimeError("a secret text")
 
+        async def deliver_logouts(self) -> None:
+            """Nothing to do."""
+
     monkeypatch.setattr(server_upkeep, "ROUND", 0.0)
     monkeypatch.setattr(server_upkeep, "UPKEEP_ROUNDS", 10)
     with caplog.at_level(logging.INFO, "proofkey"):

@@ -42,3 +42,14 @@ def test_the_format_of_access_tokens_is_read(tmp_path: Path, client: str, resour
 def test_another_format_ends_the_start(tmp_path: Path, client: str, resource: str) -> None:
     with pytest.raises(ConfigurationError):
         load(tmp_path, TOML.format(client=client, resource=resource))
+
+
+def test_pages_of_the_operator_are_read_and_have_to_be_addresses(tmp_path: Path) -> None:
+    pages = 'service_documentation = "https://op.test/docs"\nop_tos_uri = "{}"\n[[server.clients]]'
+    text = TOML.format(client="jwt", resource="jwt")
+    good = text.replace("[[server.clients]]", pages.format("https://op.test/terms"))
+    policy = server_policy(load(tmp_path, good).server)
+    assert (policy.service_documentation, policy.op_policy_uri) == ("https://op.test/docs", None)
+    assert policy.op_tos_uri == "https://op.test/terms"
+    with pytest.raises(ConfigurationError, match="op_tos_uri"):
+        load(tmp_path, text.replace("[[server.clients]]", pages.format("javascript:alert(1)")))

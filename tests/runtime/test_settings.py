@@ -212,14 +212,9 @@ def test_the_clock_file_is_no_setting_and_no_mistake(tmp_path: Path):
 
 
 NOT_YET = {
-    "server.features": SERVER + 'features = ["par", "device"]',
-    "server.profile": SERVER + 'profile = "fapi2"',
-    "server.registration": SERVER + "registration = { allow_insecure_open = false }",
     "server.store": SERVER + 'store = "redis://u:p@h/0"',
     "server.clients.token_endpoint_auth_method": SERVER
     + 'clients = [{ client_id = "a" }, { client_id = "b", token_endpoint_auth_method = "client_secret_jwt" }]',
-    "server.clients.jwks_uri": SERVER + 'clients = [{ client_id = "a", jwks_uri = "https://a.test/k" }]',
-    "outgoing.allow_insecure_private_hosts": '[outgoing]\nallow_insecure_private_hosts = ["127.0.0.1:9443"]',
     "login.private_key_file": LOGIN + 'private_key_file = "key.pem"',
     "login.store": LOGIN + 'store = "redis://h"',
 }
@@ -432,6 +427,9 @@ def test_a_list_of_features_says_all_of_it(tmp_path: Path, text: str, expected: 
     assert server_policy(load(tmp_path, SERVER + text).server).features == expected
 
 
+HELD_TO = 'clients = [{ client_id = "a", redirect_uris = ["https://rp.test/cb"], %s }]'
+
+
 @pytest.mark.parametrize(
     ("text", "key"),
     [
@@ -440,6 +438,12 @@ def test_a_list_of_features_says_all_of_it(tmp_path: Path, text: str, expected: 
             "features = []\nrequire_pushed_authorization_requests = true",
             "server.require_pushed_authorization_requests",
         ),
+        (
+            f"features = []\n{HELD_TO % 'require_pushed_authorization_requests = true'}",
+            "server.clients a require_pushed_authorization_requests",
+        ),
+        (HELD_TO % "require_signed_request_object = true", "server.clients a require_signed_request_object"),
+        (HELD_TO % 'response_modes = ["jwt", "form_post.jwt"]', "server.clients a response_modes"),
         ("lifetimes = { pushed_request = 600 }", "server.lifetimes.pushed_request"),
         ("lifetimes = { pushed_request = 4 }", "server.lifetimes.pushed_request"),
     ],
@@ -455,7 +459,7 @@ def test_a_client_says_how_its_requests_come_and_go(tmp_path: Path):
         "require_pushed_authorization_requests = true, require_signed_request_object = true",
         'request_object_signing_alg = "PS256", authorization_signed_response_alg = "PS256"',
     )
-    text = f"clients = [{{ {', '.join(members)} }}]"
+    text = f"features = ['par', 'jar']\nclients = [{{ {', '.join(members)} }}]"
     (client,) = server_policy(load(tmp_path, SERVER + text).server).clients
     assert client.response_modes == {"form_post"}
     assert client.require_pushed_authorization_requests

@@ -11,15 +11,8 @@ from proofkey.errors import ServerError
 from proofkey.protocol.text import ClientId, Instant, Subject, digest_of
 from proofkey.store.sql import SqliteServerStore
 from proofkey.testing.races import Attempt, OpenServer, count_winners
-from proofkey.testing.stores import (
-    START,
-    CheckThenSetServerStore,
-    a_client,
-    a_user,
-    an_authorization,
-    an_event,
-    an_opaque_token,
-)
+from proofkey.testing.stores import START, a_client, a_user, an_authorization, an_event, an_opaque_token
+from proofkey.testing.stores_check_then_set import CheckThenSetServerStore
 from tests.store.contract_kit import LATER, consent, grant, standing
 
 DIGEST = digest_of("opaque-1")

@@ -56,6 +56,16 @@ async def test_of_two_hundred_attempts_in_two_processes_the_burst_is_let_through
     assert refused == [COMPETITORS - 5]
 
 
+@pytest.mark.spec("threats §0.4", "threats §2 row 12")
+async def test_of_two_hundred_attempts_on_one_row_each_gets_its_turn(postgresql_url: str) -> None:
+    many = Attempt("take", (Limit("busy", 1000, 1), "a key", START))
+    refused = count_winners(OpenPostgresqlServer(postgresql_url), [many], competitors=COMPETITORS)
+    assert refused == [0]
+    store = PostgresqlServerStore.open(postgresql_url)
+    assert await store._database.all("SELECT count FROM throttles WHERE rule = 'busy'") == [(COMPETITORS,)]
+    await store.aclose()
+
+
 async def test_a_server_store_that_checks_then_sets_has_many_winners(postgresql_url: str) -> None:
     await fill_server(PostgresqlServerStore.open(postgresql_url))
     opened = OpenPostgresqlServer(postgresql_url, CheckThenSetPostgresqlServerStore)
@@ -141,18 +151,38 @@ async def test_one_of_two_users_gets_a_username(postgresql_url: str) -> None:
 
 
 async def test_workers_that_rotate_at_once_announce_one_key(postgresql_url: str) -> None:
+    """One worker has written its key and not committed yet: whoever comes meanwhile waits, and then sees it.
+    Without the lock the row would not be seen, and both would announce."""
     store = await filled(postgresql_url)
     results: list[bool] = []
+    due = Instant(START - 1)
 
-    async def announce(number: int) -> None:
-        key = a_key(f"key-{number}", created_at=LATER)
-        results.append(await store.insert_signing_key(key, an_event(), unless_one_from=Instant(START - 1)))
+    async def announce(kid: str) -> None:
+        results.append(await store.insert_signing_key(a_key(kid), an_event(), unless_one_from=due))
 
-    async with anyio.create_task_group() as group:
-        for number in range(20):
-            group.start_soon(announce, number)
-    assert sum(results) == 1
+    async with await psycopg.AsyncConnection.connect(postgresql_url) as other, anyio.create_task_group() as group:
+        await other.execute(
+            "INSERT INTO signing_keys (kid, algorithm, sealed_private_jwk, public_jwk, created_at, active_from)"
+            " VALUES ('first', 'ES256', 'sealed', '{}', %s, %s)",
+            (START, START),
+        )
+        for number in range(3):
+            group.start_soon(announce, f"key-{number}")
+        with anyio.fail_after(30):
+            while len(results) < 3 and await waiting_for_a_lock(postgresql_url) < 3:
+                await anyio.sleep(0.01)
+        await other.commit()
+    assert results == [False] * 3
+    assert len(await store.list_signing_keys()) == 1
     await store.aclose()
+
+
+async def waiting_for_a_lock(url: str) -> int:
+    """How many sessions wait for a table's lock."""
+    async with await psycopg.AsyncConnection.connect(url) as watcher:
+        found = await watcher.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'")
+        row = await found.fetchone()
+    return row[0] if row else 0
 
 
 @pytest.mark.spec("threats §2 row 12")
@@ -162,12 +192,14 @@ async def test_what_the_server_ends_as_a_deadlock_is_run_again(postgresql_url: s
     quickly = f"{postgresql_url}?options=-cdeadlock_timeout%3D100ms"
     database, started = PostgresqlDatabase(quickly), anyio.Event()
     runs: list[str] = []
+    held: set[str] = set()
 
     async def both(first: str, second: str) -> None:
         async def work(transaction: Transaction) -> None:
             runs.append(first)
             await transaction.run("UPDATE clients SET disabled = 1 WHERE client_id = ?", (first,))
-            if len(runs) == 2:
+            held.add(first)
+            if len(held) == 2:
                 started.set()
             await started.wait()
             await transaction.run("UPDATE clients SET updated_at = 7 WHERE client_id = ?", (second,))

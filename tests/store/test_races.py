@@ -13,8 +13,6 @@ from proofkey.store.sql import SqliteServerStore, SqliteSessionStore
 from proofkey.testing.races import Attempt, OpenServer, OpenSessions, count_winners
 from proofkey.testing.stores import (
     START,
-    CheckThenSetServerStore,
-    CheckThenSetSessionStore,
     a_client,
     a_pending_login,
     a_session,
@@ -24,6 +22,7 @@ from proofkey.testing.stores import (
     an_event,
     an_interaction,
 )
+from proofkey.testing.stores_check_then_set import CheckThenSetServerStore, CheckThenSetSessionStore
 from tests.store.contract_kit import a_key
 
 KEY = b"k" * 32

@@ -263,6 +263,28 @@ async def test_failures_are_counted_until_they_are_forgotten(server_store: Serve
     await server_store.reset(BACKOFF, "nobody")
 
 
+async def test_to_look_counts_nothing(server_store: ServerStore) -> None:
+    for _ in range(3):
+        assert await server_store.look(LIMIT, "a", START) is None
+    await server_store.take(LIMIT, "a", START)
+    assert await server_store.look(LIMIT, "a", START) is None
+    await server_store.take(LIMIT, "a", START)
+    for _ in range(3):
+        assert await server_store.look(LIMIT, "a", START) == Refused(10)
+    assert await server_store.look(LIMIT, "b", START) is None
+    assert await server_store.look(LIMIT, "a", LATER) is None
+
+
+async def test_keys_with_attempts_are_listed_by_their_digests(server_store: ServerStore) -> None:
+    for key in ("a", "b", "c"):
+        await server_store.take(LIMIT, key, START)
+    await server_store.take(replace(LIMIT, name="others"), "d", START)
+    await server_store.reset(LIMIT, "b")
+    assert sorted(await server_store.list_counted(LIMIT, START, 10)) == sorted([digest_of("a"), digest_of("c")])
+    assert len(await server_store.list_counted(LIMIT, START, 1)) == 1
+    assert await server_store.list_counted(LIMIT, LATER, 10) == []
+
+
 async def test_attempts_at_once_are_all_counted(server_store: ServerStore) -> None:
     refused: list[Refused | None] = []
 

@@ -133,7 +133,11 @@ def is_public(path: str) -> bool:
 
 
 @pytest.mark.spec("streamlit 3.5", "threats 1.7")
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=400,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(path=PIECES, method=METHODS, headers=HEADERS, query=st.binary(max_size=30))
 @example(path="/auth/secret", method="GET", headers=[], query=b"")
 @example(path="/auth/../media/x.png", method="GET", headers=[], query=b"")
@@ -165,7 +169,11 @@ def test_a_mount_below_the_prefix_opens_nothing(target: Target, path: str) -> No
 
 
 @pytest.mark.spec("streamlit 3.2")
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     name=st.sampled_from(
         [b"_streamlit_user", b" _streamlit_user", b"_streamlit_user_1", b"_streamlit_user_tokens",

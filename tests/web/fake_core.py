@@ -19,7 +19,7 @@ class FakeCore:
     """Answers each endpoint plausibly; `next` overrides one answer, an exception is raised."""
 
     def __init__(self, issuer: str = "https://op.test") -> None:
-        self.policy = Policy(issuer=Issuer(issuer))
+        self.policy = Policy(issuer=Issuer(issuer), features=frozenset({"par", "device"}))
         self.store: ServerStore = MemoryServerStore()
         self.asked: list[tuple[str, tuple[Any, ...]]] = []
         self.next: Answer | ProofkeyError | Exception | None = None
@@ -40,6 +40,9 @@ class FakeCore:
         """Nothing to do."""
 
     async def upkeep(self) -> None:
+        """Nothing to do."""
+
+    async def deliver_logouts(self) -> None:
         """Nothing to do."""
 
     def _answer(self, name: str, default: Answer, *args: Any) -> Answer:
@@ -71,6 +74,17 @@ class FakeCore:
         body = {"request_uri": "urn:ietf:params:oauth:request_uri:x", "expires_in": 90}
         return self._answer("push", Json(body=body, status=201), pairs, authorization, peer)
 
+    async def authorize_device(
+        self, pairs: Pairs, authorization: tuple[str, ...], peer: str, presented: Presented
+    ) -> Answer:
+        return self._answer("authorize_device", Json(body={"device_code": "d"}), pairs, authorization, peer)
+
+    async def device(self, pairs: Pairs) -> Answer:
+        return self._answer("device", Page(name="device", context={"state": "enter"}), pairs)
+
+    async def enter_user_code(self, pairs: Pairs, browser: Browser) -> Answer:
+        return self._answer("enter_user_code", Redirect(url=self.policy.url(f"/interaction/{FLOW}")), pairs)
+
     async def token(self, pairs: Pairs, authorization: tuple[str, ...], peer: str, presented: Presented) -> Answer:
         return self._answer("token", Json(body={"access_token": "t"}), pairs, authorization, peer)
 
@@ -95,6 +109,21 @@ class FakeCore:
         self, authorization: tuple[str, ...], pairs: Pairs, presented: Presented, method: str
     ) -> Answer:
         return self._answer("userinfo", Json(body={"sub": "u1"}), authorization, pairs)
+
+    async def register(self, document: Mapping[str, Any], authorization: tuple[str, ...], peer: str) -> Answer:
+        default = Json(body={"client_id": "c"}, status=201)
+        return self._answer("register", default, document, authorization, peer)
+
+    async def registration(
+        self,
+        method: str,
+        client_id: str,
+        document: Mapping[str, Any],
+        authorization: tuple[str, ...],
+        peer: str,
+    ) -> Answer:
+        default = Json(body={"client_id": client_id})
+        return self._answer("registration", default, method, client_id, document, authorization, peer)
 
     async def end_session(self, pairs: Pairs, browser: Browser) -> Answer:
         page = Page(name="logout", context={"client_name": "Demo", "action": f"/end-session/{FLOW}"})

@@ -4,6 +4,7 @@ from proofkey.authorization_server.policy import ConfiguredUser, Policy, Resourc
 from proofkey.protocol.pkce import challenge_of
 from proofkey.protocol.registration import ClientRegistration
 from proofkey.protocol.text import ClientId, Issuer, Secret, Subject
+from proofkey.protocol.token_messages import DEVICE_CODE
 from proofkey.runtime.clock import Clock, system_clock
 from proofkey.runtime.entropy import system_entropy
 from proofkey.runtime.master_key import MasterKey
@@ -23,9 +24,13 @@ CHALLENGE = challenge_of(VERIFIER)
 
 
 def build_policy(
-    issuer: str = "https://op.test", *, callback: str = CALLBACK, after_logout: str = AFTER_LOGOUT
+    issuer: str = "https://op.test",
+    *,
+    callback: str = CALLBACK,
+    after_logout: str = AFTER_LOGOUT,
+    devices: bool = False,
 ) -> Policy:
-    """One web client, one native one, one user."""
+    """One web client, one native one, with `devices` a television too; one user."""
     web = ClientRegistration(
         client_id=ClientId("web"),
         secret_digest=Secret(SECRET).digest(),
@@ -41,10 +46,19 @@ def build_policy(
         application_type="native",
         redirect_uris=frozenset({NATIVE}),
     )
+    television = ClientRegistration(
+        client_id=ClientId("tv"),
+        token_endpoint_auth_method="none",
+        client_name="Acme Television",
+        response_types=frozenset(),
+        grant_types=frozenset({DEVICE_CODE, "refresh_token"}),
+        scope=("openid", "profile", "offline_access", "orders:read"),
+    )
     return Policy(
         issuer=Issuer(issuer),
+        features=frozenset({"par", "device"} if devices else {"par"}),
         resources={API: Resource(identifier=API, scopes=("orders:read",))},
-        clients=(web, native),
+        clients=(web, native, television) if devices else (web, native),
         users=(ConfiguredUser(username="ann", password=Secret(PASSWORD), sub=Subject("u1")),),
         allow_insecure_no_throttles=True,
     )

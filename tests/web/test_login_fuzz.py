@@ -87,7 +87,11 @@ def check(reply: Reply) -> None:
 
 @pytest.mark.spec("threats 2 row 22", "threats 2 row 31", "9700-4.11.1-a")
 @pytest.mark.parametrize("path", PATHS)
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(method=METHODS, query=QUERIES, headers=HEADERS, own=st.booleans())
 def test_whatever_is_sent(
     target: Target, path: str, method: str, query: bytes, headers: list[tuple[bytes, bytes]], own: bool
@@ -96,7 +100,11 @@ def test_whatever_is_sent(
 
 
 @pytest.mark.spec("threats 2 row 31")
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(path=st.text(max_size=30).map(lambda text: f"/{text}"), query=st.binary(max_size=60))
 def test_whatever_the_address_the_way_to_the_login_stays_here(target: Target, path: str, query: bytes) -> None:
     headers = [(name.encode(), value.encode()) for name, value in NAVIGATION.items()]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Generator
 from contextlib import ExitStack
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import pytest
@@ -11,19 +12,41 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
+from proofkey.authorization_server.policy import SelfRegistration
+from proofkey.authorization_server.pushed import REQUEST_URI
+from proofkey.authorization_server.self_registration import MEMBERS
+from proofkey.protocol.client_authentication import ASSERTION_TYPE
+from proofkey.protocol.text import Secret
+from proofkey.protocol.token_messages import ACCESS_TOKEN, DEVICE_CODE, TOKEN_EXCHANGE
+from proofkey.runtime.clock import system_clock
+from proofkey.runtime.entropy import system_entropy
+from proofkey.runtime.master_key import MasterKey
+from proofkey.runtime.passwords import PasswordPool
+from proofkey.runtime.server_core import ServerCore
+from proofkey.store.memory import MemoryServerStore
+from proofkey.testing.client_certificate import make_client_certificate
 from proofkey.web.pages import SUBMIT
+from proofkey.web.server import Server
 from tests.web.asgi import FORM, Reply, ask
-from tests.web.real_server import AFTER_LOGOUT, API, CALLBACK, CHALLENGE, NATIVE, SECRET, VERIFIER, build_server
+from tests.web.real_server import AFTER_LOGOUT, API, CALLBACK, CHALLENGE, NATIVE, SECRET, VERIFIER, build_policy
 
+READ_HEADERS = (b"accept", b"dpop", b"client-cert")
+NOT_UTF8_PAYLOAD = "eyJhbGciOiJFUzI1NiJ9._w.AA"
+CERTIFICATE = make_client_certificate().headers()["Client-Cert"].encode()
 ENDPOINTS = [
     "/authorize",
     "/par",
+    "/device-authorization",
+    "/device",
     "/token",
     "/revoke",
+    "/introspect",
     "/userinfo",
     "/jwks",
     "/end-session",
     "/signed-out",
+    "/register",
+    "/register/abcdefgh",
     "/.well-known/openid-configuration",
     "/.well-known/oauth-authorization-server",
     "/interaction/{flow}",
@@ -36,11 +59,17 @@ NAMES = [
     "prompt", "max_age", "code_challenge", "code_challenge_method", "resource", "login_hint",
     "id_token_hint", "request", "request_uri", "grant_type", "code", "code_verifier",
     "refresh_token", "client_secret", "token", "token_type_hint", "access_token", "username",
-    "password", "decision", "post_logout_redirect_uri", "ui_locales", "acr_values",
+    "password", "decision", "post_logout_redirect_uri", "ui_locales", "acr_values", "account",
+    "claims", "authorization_details", "dpop_jkt", "client_assertion", "client_assertion_type",
+    "subject_token", "subject_token_type", "requested_token_type", "audience", "actor_token",
+    "device_code", "user_code",
 ]  # fmt: skip
 VALUES = [
     "web", "native", "code", "token", "query", "fragment", "form_post", "openid", "none", "login", "0", "-1",
-    "S256", "plain", "password", "ann", "allow", "deny", "a.b.c",
+    "S256", "plain", "password", "ann", "allow", "deny", "a.b.c", "jwt", "form_post.jwt",
+    *(ASSERTION_TYPE, ACCESS_TOKEN, TOKEN_EXCHANGE, REQUEST_URI, f"{REQUEST_URI}x", NOT_UTF8_PAYLOAD),
+    *('{"id_token":{"sub":{"value":"\\u0000"}}}', '{"userinfo":{"email":{"values":[{},[],1e308]}}}', "{}", "[]"),
+    *("tv", "BCDF-GHJK", DEVICE_CODE),
     *("authorization_code", "refresh_token", "client_credentials", "openid offline_access", "consent none"),
     *(CALLBACK, NATIVE, AFTER_LOGOUT, "https://evil.test/", "//evil.test", API, CHALLENGE, VERIFIER, SECRET),
     *("eyJhbGciOiJub25lIn0.e30.", "'", '"><script>', "\r\nSet-Cookie: a=b", "\x7f", "%00", " ", "\U0001f600"),
@@ -71,13 +100,22 @@ HEADERS = st.lists(
             (b"origin", b"null"),
             (b"sec-fetch-site", b"same-origin"),
             (b"accept", b"text/html"),
+            (b"accept", b"application/token-introspection+jwt, ;q=, ,"),
+            (b"dpop", b"a.b.c"),
+            (b"dpop", b"\xff"),
+            (b"client-cert", b":AAAA:"),
+            (b"client-cert", CERTIFICATE),
+            (b"client-cert", b"-----BEGIN CERTIFICATE-----%0a-----END CERTIFICATE-----"),
             (b"host", b"evil.test"),
             (b"x-forwarded-for", b"6.6.6.6, \xff"),
             (b"x-forwarded-host", b"evil.test"),
         ]
     )
     | st.tuples(
-        st.sampled_from([b"content-type", b"authorization", b"cookie", b"origin"]), st.binary(max_size=60)
+        st.sampled_from(
+            [b"content-type", b"authorization", b"cookie", b"origin", b"accept", b"dpop", b"client-cert"]
+        ),
+        st.binary(max_size=60),
     ),
     max_size=5,
 )
@@ -102,11 +140,28 @@ class Target:
         return self._portal.call(lambda: ask(self._app, method, path, *headers, query=query, body=body))
 
 
+def everything() -> Server:
+    """With every feature and behind a proxy that forwards certificates."""
+    policy = build_policy(devices=True)
+    features = policy.features | {"par", "jar", "jarm", "registration"}
+    registration = SelfRegistration(allow_insecure_open=True)
+    policy = replace(policy, features=features, client_certificates="verified", registration=registration)
+    core = ServerCore(
+        policy,
+        MemoryServerStore(),
+        clock=system_clock(),
+        entropy=system_entropy,
+        master_key=MasterKey(Secret("k" * 43)),
+        passwords=PasswordPool(),
+    )
+    return Server(core, trusted_proxies=["203.0.113.0/24"], client_certificate_header="Client-Cert")
+
+
 @pytest.fixture(scope="module")
 def target() -> Generator[Target]:
     with ExitStack() as stack:
         portal = stack.enter_context(start_blocking_portal())
-        server = build_server()
+        server = everything()
         stack.enter_context(portal.wrap_async_context_manager(server.running()))
         yield Target(portal, server.asgi())
 
@@ -135,7 +190,11 @@ def check(reply: Reply, method: str) -> None:
 
 @pytest.mark.spec("threats §2.20", "6749-5.2-a", "6749-4.1.2.1-a", "9700-4.11.2-a")
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(method=METHODS, query=BYTES, body=BYTES, headers=HEADERS, own=st.booleans())
 @example(method="POST", query=b"", body=b"username=ann&password=%00", headers=[FORM], own=True)
 @example(method="POST", query=b"", body=b"decision=allow&decision=deny", headers=[FORM], own=True)
@@ -154,14 +213,22 @@ def test_whatever_is_sent(
 
 
 @pytest.mark.spec("6749-3.2-a")
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(path=st.text(max_size=40).map(lambda text: f"/{text}"), method=METHODS)
 def test_whatever_the_address(target: Target, path: str, method: str) -> None:
     check(target.ask(method, path, [], b"", b""), method)
 
 
 @pytest.mark.spec("6749-4.1.2.1-a", "9700-4.11.2-a")
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     registered=st.sampled_from([("web", CALLBACK), ("native", NATIVE)]),
     change=st.text(min_size=1, max_size=12),
@@ -196,3 +263,31 @@ def test_a_parameter_that_stands_twice_is_never_taken(target: Target, endpoint: 
     assert reply.status in (303, 400, 401)
     if reply.status == 303:
         assert "error=invalid_request" in reply.headers["location"]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(VALUES) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.mark.spec("7591-3-a", "threats §2.37")
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(document=st.dictionaries(st.sampled_from(sorted(MEMBERS)), JSON, max_size=6), good=st.booleans())
+def test_whatever_a_client_says_of_itself(target: Target, document: dict[str, object], *, good: bool) -> None:
+    said = {"redirect_uris": [CALLBACK], **document} if good else document
+    headers = [(b"content-type", b"application/json")]
+    reply = target.ask("POST", "/register", headers, b"", json.dumps(said).encode())
+    check(reply, "POST")
+    if reply.status != 201:
+        return
+    told = json.loads(reply.body)
+    path = f"/register/{told['client_id']}"
+    opened = (b"authorization", b"Bearer " + told["registration_access_token"].encode())
+    assert target.ask("GET", path, [opened], b"", b"").status == 200
+    assert target.ask("DELETE", path, [opened], b"", b"").status == 204

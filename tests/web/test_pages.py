@@ -1,6 +1,7 @@
 """The pages as text: what is echoed is escaped, the words are plain, the colours keep their distance."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -49,13 +50,22 @@ def hostile_pages(text: str) -> list[Page]:
         "return_url": text,
     }
     names: tuple[PageName, ...] = ("login", "consent", "error", "logout", "logged-out")
-    return [Page(name=name, context={**context, **more, "correlation_id": text}) for name in names]
+    device = {**context, **more, **dict.fromkeys(("user_code", "action", "asked_from"), text)}
+    states = ("enter", "confirm", "allowed", "denied")
+    return [
+        *(Page(name=name, context={**context, **more, "correlation_id": text}) for name in names),
+        *(Page(name="device", context={**device, "state": state}) for state in states),
+    ]
 
 
 @pytest.mark.spec("threats §1.7", "9700-4.2.4-a")
-@pytest.mark.parametrize("page", hostile_pages(HOSTILE), ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", hostile_pages(HOSTILE), ids=lambda page: f"{page.name} {page.context.get('state', '')}".strip()
+)
 def test_what_is_echoed_is_text(page: Page) -> None:
-    plain = Elements(html(Page(name=page.name, context={**page.context, **dict.fromkeys(page.context, "x")})))
+    state = {"state": page.context.get("state", "")}
+    told = {**page.context, **dict.fromkeys(page.context, "x"), **state}
+    plain = Elements(html(Page(name=page.name, context=told)))
     hostile = Elements(html(page))
     allowed = {"html", "head", "meta", "title", "link", "body", "main", "div", "span", "h1", "h2", "p", "form"}
     allowed |= {"label", "input", "button", "strong", "footer", "dl", "dt", "dd", "ul", "li", "code", "a"}
@@ -71,7 +81,7 @@ def test_no_text_breaks_a_page(text: str) -> None:
         assert '<body data-page="' in html(page)
 
 
-@pytest.mark.parametrize("name", ["login", "consent", "error", "logout", "logged-out"])
+@pytest.mark.parametrize("name", ["login", "consent", "error", "logout", "logged-out", "device"])
 def test_a_page_needs_no_context(name: Any) -> None:
     text = html(Page(name=name))
     assert f'<body data-page="{name}">' in text
@@ -147,6 +157,17 @@ def test_who_runs_on_this_computer_is_warned_of(host: str, expected: bool) -> No
     assert ("This app runs on this computer." in html(consent_page(client_host=host))) is expected
 
 
+@pytest.mark.spec("CIMD-6.4-b")
+def test_a_consent_page_says_whose_document_describes_the_client():
+    page = consent_page(client_host="127.0.0.1:3000")
+    described = replace(page, context={**page.context, "self_registered": True, "described_at": "app.test"})
+    text = html(described)
+    assert "<dt>It is from</dt><dd>app.test</dd>" in text
+    assert "Allow it only if you know app.test." in text
+    assert "This app runs on this computer." in text
+    assert "It is from" not in html(page)
+
+
 @pytest.mark.parametrize(
     ("scope", "texts"),
     [
@@ -175,6 +196,14 @@ def test_every_single_claim_is_told_and_nothing_of_it_is_said_to_be_kept(claim: 
 @pytest.mark.spec("OC-3.1.2.4-a")
 def test_a_claim_that_has_no_words_is_shown_by_its_name() -> None:
     assert [gift.text for gift in wording.gifts_of((), (), ("shoe_size",))] == ["See “shoe_size” of your account"]
+
+
+def test_details_are_shown_with_all_that_they_say() -> None:
+    page = Page(name="consent", context={"scope": (), "details": (("Start <this> payment", "amount: 100.00"),)})
+    html = bytes(PAGES.render(page).body).decode()
+    assert "Start &lt;this&gt; payment" in html
+    assert "amount: 100.00" in html
+    assert "Know that you have signed in" not in html
 
 
 @pytest.mark.parametrize(

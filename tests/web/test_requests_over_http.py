@@ -220,7 +220,11 @@ Send = Callable[[str, dict[str, str]], Reply]
 
 
 @pytest.mark.spec("FP-2-a")
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None,
+    max_examples=100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(state=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
 @example(state=EVIL)
 def test_every_state_comes_back_unchanged(fuzzed: Send, state: str) -> None:
@@ -272,7 +276,11 @@ def test_whatever_a_request_object_holds(changes: dict[str, Any], raw: bytes | N
 
 
 @pytest.mark.spec("threats §2.20", "9101-10.2-a")
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None,
+    max_examples=100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(members=MEMBERS, mode=st.sampled_from(["query", "form_post", "jwt", "form_post.jwt", "x"]))
 def test_whatever_is_pushed_or_signed(fuzzed: Send, members: dict[str, Any], mode: str) -> None:
     claims = {**claims_now(), "response_mode": mode, "prompt": "none", **members}

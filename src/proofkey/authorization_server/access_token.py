@@ -8,6 +8,7 @@ from proofkey.authorization_server.keys import VERIFIED
 from proofkey.authorization_server.policy import Policy
 from proofkey.authorization_server.records import OpaqueToken, TokenStanding
 from proofkey.authorization_server.role import AuthorizationServer
+from proofkey.authorization_server.signer import RemoteKey
 from proofkey.errors import InvalidGrant, InvalidToken
 from proofkey.findings import Finding
 from proofkey.protocol.access_token import HEADER_TYPE, AccessToken, read_claims, verify_access_token
@@ -20,6 +21,7 @@ ALGORITHM: Final = "ES256"
 AUTHORIZATION_CLAIM: Final = "authorization_id"
 """Names the authorization in an access token, so that its row can be looked at."""
 _MAX_OPAQUE: Final = 128
+_PROBE_TYPE: Final = "probe"
 
 
 async def issue_access_token(
@@ -40,6 +42,17 @@ async def issue_access_token(
     token = Secret(server.entropy())
     await server.store.insert_opaque_token(_row_of(token.digest(), claims, sub, now))
     return token.reveal()
+
+
+async def check_can_sign(server: AuthorizationServer) -> None:
+    """Where keys are kept elsewhere, asks for one signature, which is thrown away, before a code or a refresh
+    token is used up: while whoever signs is away, nobody loses one.
+
+    Raises: Unavailable.
+    """
+    key = server.keys.signing.get(ALGORITHM)
+    if isinstance(key, RemoteKey):
+        await server.sign(key, _PROBE_TYPE, {})
 
 
 def is_opaque(client: ClientRegistration, audience: object, policy: Policy) -> bool:

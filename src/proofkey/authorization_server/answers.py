@@ -8,7 +8,7 @@ from proofkey.authorization_server.records import AuditEvent
 from proofkey.errors import ProofkeyError
 from proofkey.protocol.text import Pairs, Secret
 
-PageName = Literal["login", "consent", "error", "logout", "logged-out"]
+PageName = Literal["login", "consent", "error", "logout", "logged-out", "device"]
 
 
 Told = AuditEvent | ProofkeyError | None
@@ -24,6 +24,8 @@ class Browser:
 
     sign_in: Secret | None = None
     interactions: Mapping[str, Secret] = field(default_factory=dict[str, Secret])
+    device: Secret | None = None
+    """By which people who have signed in here before are not counted among strangers; it proves nothing."""
     peer: str = ""
 
 
@@ -37,6 +39,8 @@ class Cookies:
     interaction: tuple[str, Secret] | None = None
     """(short public name of the flow, browser secret): one cookie per flow, 10 minutes."""
     clear_interaction: str | None = None
+    device: Secret | None = None
+    """Kept for 400 days, which is as long as browsers keep any."""
 
 
 NO_COOKIES = Cookies()
@@ -95,4 +99,11 @@ class Jwt:
     told: Told = field(default=None, repr=False, compare=False)
 
 
-Answer = Redirect | FormPost | Page | Json | Jwt
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Empty:
+    """204: it is done, and there is nothing to say."""
+
+    told: Told = field(default=None, repr=False, compare=False)
+
+
+Answer = Redirect | FormPost | Page | Json | Jwt | Empty

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from proofkey.authorization_server.authentication_context import ANY_CONTEXT, ContextAsked, read_context
+from proofkey.authorization_server.authorization_details import asks_again, consent_items_of, read_details
 from proofkey.authorization_server.consent import is_consent_needed
 from proofkey.authorization_server.hint import read_hint_subject
 from proofkey.authorization_server.policy import grantable_scope
@@ -24,12 +25,15 @@ from proofkey.errors import (
     UnmetAuthenticationRequirements,
 )
 from proofkey.findings import Finding
+from proofkey.protocol.authorization_details import Detail
 from proofkey.protocol.claims_request import ClaimsRequest, parse_claims_request
+from proofkey.protocol.device_authorization import DEVICE
 from proofkey.protocol.messages import AuthorizationRequest, RedirectTarget, parse_authorization_request
 from proofkey.protocol.pkce import check_code_challenge
 from proofkey.protocol.redirect_uri import check_redirect_uri
 from proofkey.protocol.registration import ClientRegistration
 from proofkey.protocol.text import EPOCH, Instant, Pairs, Subject
+from proofkey.protocol.token_messages import DEVICE_CODE
 
 PROMPTS: Final = ("none", "login", "consent", "select_account")
 """Those that are acted on; others are ignored."""
@@ -47,6 +51,10 @@ class Asked:
     hint_sub: Subject | None = None
     claims: SingleClaims = NO_CLAIMS
     """Released beside what the scope gives."""
+    details: tuple[Detail, ...] = ()
+    """What is asked for in authorization_details (RFC 9396 §2)."""
+    ask_again: bool = False
+    """The person is asked, whatever they allowed before."""
     subs: frozenset[str] | None = None
     """The people whom the claims parameter asks for; None: anybody."""
     context: ContextAsked = ANY_CONTEXT
@@ -54,8 +62,8 @@ class Asked:
 
     @property
     def consented(self) -> tuple[str, ...]:
-        """What a consent must hold: the scope, and the single claims."""
-        return (*self.scope, *self.claims.consent_items)
+        """What a consent must hold: the scope, the single claims, and each of the details by its value."""
+        return (*self.scope, *self.claims.consent_items, *consent_items_of(self.details))
 
     def check_person(self, sub: Subject) -> None:
         """OIDC Core §3.1.2.2, §5.5.1: nobody but whom a hint or the claims parameter names, by the name that the
@@ -70,13 +78,17 @@ class Asked:
 # --- proven first: nothing is redirected before this (RFC 6749 §4.1.2.1, RFC 9700 §4.11.2) --------------------
 
 
-async def prove_client(target: RedirectTarget, clients: Clients) -> ClientRegistration:
+async def prove_client(
+    target: RedirectTarget, clients: Clients, known: ClientRegistration | None = None
+) -> ClientRegistration:
     """The client is registered and enabled, and the redirect URI is one of its own: from here on, and not before,
-    errors may be redirected.
+    errors may be redirected. `known` is a registration that was read a moment ago, if it is this client's.
 
     Raises: NoLocation.
     """
-    client = await clients.find_client(target.client_id)
+    client = known if known is not None and known.client_id == target.client_id else None
+    if client is None:
+        client = await clients.find_client(target.client_id)
     if client is None:
         raise NoLocation(Finding.CLIENT_UNKNOWN, client_id=target.client_id[:200])
     if client.disabled:
@@ -115,10 +127,16 @@ def check_challenge(request: AuthorizationRequest, client: ClientRegistration) -
     check_code_challenge(request.code_challenge, request.code_challenge_method)
 
 
-CHECKS: Final[tuple[Callable[[AuthorizationRequest, ClientRegistration], None], ...]] = (
-    check_grant_type,
-    check_challenge,
-)
+def check_device_grant(request: AuthorizationRequest, client: ClientRegistration) -> None:
+    """RFC 8628 §3.1: the client is registered for device authorizations."""
+    if DEVICE_CODE not in client.grant_types:
+        raise UnauthorizedClient(Finding.CLIENT_GRANT_NOT_ALLOWED, grant_type=DEVICE_CODE)
+
+
+Check = Callable[[AuthorizationRequest, ClientRegistration], None]
+CHECKS: Final[tuple[Check, ...]] = (check_grant_type, check_challenge)
+DEVICE_CHECKS: Final[tuple[Check, ...]] = (check_device_grant,)
+"""Of a request that goes through no browser: it has no redirect URI, no code and no way back."""
 
 
 def read_asked(
@@ -127,16 +145,20 @@ def read_asked(
     server: AuthorizationServer,
     hint_sub: Subject | None = None,
 ) -> Asked:
-    """What of the request can be granted to the client as it is registered now.
+    """What of the request can be granted to the client as it is registered now. Whoever asks by
+    authorization_details alone gets no scope beside them (RFC 9396 §3.1).
 
-    Raises: UnauthorizedClient, InvalidRequest, InvalidTarget, InvalidScope.
+    Raises: UnauthorizedClient, InvalidRequest, InvalidTarget, InvalidScope, InvalidAuthorizationDetails.
     """
-    for check in CHECKS:
+    for check in DEVICE_CHECKS if request.response_type == DEVICE else CHECKS:
         check(request, client)
-    check_response_mode(request, client, server.policy)
+    if request.response_type != DEVICE:
+        check_response_mode(request, client, server.policy)
     resource = server.policy.audience_of(request.resource)
-    scope = grantable_scope(request.scope, client, resource, server.policy)
-    if not scope:
+    details = read_details(request.authorization_details, client, resource, server.policy)
+    alone = bool(details) and not request.scope
+    scope = () if alone else grantable_scope(request.scope, client, resource, server.policy)
+    if not scope and not alone:
         raise InvalidScope(Finding.SCOPE_NOT_ALLOWED, scope=" ".join(request.scope)[:200])
     claims = parse_claims_request(request.claims) if request.claims and "openid" in scope else ClaimsRequest()
     if request.max_age is None and client.default_max_age is not None:
@@ -148,6 +170,8 @@ def read_asked(
         resource=resource,
         hint_sub=hint_sub,
         claims=grantable_claims(claims, scope, client),
+        details=details,
+        ask_again=not client.skip_consent and asks_again(details, server.policy),
         subs=_subjects_asked(claims),
         context=read_context(request.acr_values, claims, client, server.policy),
         subjects=server.subjects,
@@ -170,6 +194,8 @@ class Issue:
 
     sign_in: SignIn
     scope: tuple[str, ...]
+    by_policy: bool = False
+    """The application's consent policy allows it, not the person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +257,8 @@ def _for_person(asked: Asked, sign_in: SignIn, consent: Consent | None, *, silen
         asked.check_person(sign_in.sub)
     except LoginRequired as error:
         return Refuse(error)
-    if is_consent_needed(asked.client, consent, asked.consented, asked.resource, asked.request.prompt):
+    needed = is_consent_needed(asked.client, consent, asked.consented, asked.resource, asked.request.prompt)
+    if needed or asked.ask_again:
         return Refuse(ConsentRequired(Finding.CONSENT_NEEDED)) if silent else AskConsent(sign_in, asked.scope)
     return Issue(sign_in, asked.scope)
 

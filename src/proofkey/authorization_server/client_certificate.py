@@ -51,7 +51,7 @@ def check_certificate_members(client: ClientRegistration) -> None:
     elif given:
         raise _bad(client, next(iter(given)), "for tls_client_auth only")
     pinned = client.token_endpoint_auth_method == "self_signed_tls_client_auth"
-    if pinned and not _registered_thumbprints(client.jwks):
+    if pinned and client.jwks_uri is None and not _registered_thumbprints(client.jwks):
         raise _bad(client, "jwks", "self_signed_tls_client_auth needs a key with its certificate in x5c")
 
 

@@ -26,7 +26,7 @@ async def issue_code(
 
 
 def build_authorization(
-    server: AuthorizationServer, asked: Asked, step: Issue, code: Secret, now: Instant
+    server: AuthorizationServer, asked: Asked, step: Issue, code: Secret | None, now: Instant
 ) -> Authorization:
     """The row. The refresh family gets its limits only when `offline_access` was granted: its person consented to
     it for this client, or the client is a first-party one (`skip_consent`); that is our condition under
@@ -46,12 +46,12 @@ def build_authorization(
         resource=asked.resource,
         nonce=request.nonce,
         auth_time=step.sign_in.auth_time,
-        code_digest=code.digest(),
+        code_digest=code.digest() if code else None,
         code_challenge=request.code_challenge,
         redirect_uri=request.redirect_uri,
         dpop_jkt=request.dpop_jkt,
         acr=asked.context.reached(step.sign_in.amr),
-        details=write_details(asked.claims),
+        details=write_details(asked.claims, asked.details),
         code_expires_at=code_expires_at,
         refresh_idle_expires_at=idle,
         refresh_absolute_expires_at=absolute,

@@ -25,18 +25,19 @@ def is_consent_needed(
 ) -> bool:
     """OIDC Core §3.1.2.4. First-party clients (`skip_consent`) are asked only by prompt=consent; confidential
     ones until they have what they ask for; public ones every time, since anybody can pose as one
-    (OAuth 2.1 §7.3)."""
+    (OAuth 2.1 §7.3), and so are those that have registered as something else since."""
     if "consent" in prompt:
         return True
     if client.skip_consent:
         return False
-    return client.is_public or not covers(consent, scope, resource)
+    changed = consent is not None and consent.granted_at < client.changed_at
+    return client.is_public or changed or not covers(consent, scope, resource)
 
 
-def digest_of_page(sign_in: SignIn, scope: tuple[str, ...], resource: tuple[str, ...]) -> str:
+def digest_of_page(sign_in: SignIn, scope: tuple[str, ...], resource: tuple[str, ...], changed_at: int = 0) -> str:
     """What a consent page says: whose account it is about, and what is given where. A decision counts only for the
     page that was shown, not for whoever has signed in or whatever was registered since (OIDC Core §3.1.2.4)."""
-    return digest_of("\n".join((sign_in.sid, " ".join(scope), " ".join(resource))))
+    return digest_of("\n".join((sign_in.sid, " ".join(scope), " ".join(resource), str(changed_at))))
 
 
 def digest_of_account(sign_in: SignIn) -> str:

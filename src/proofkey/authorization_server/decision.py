@@ -1,24 +1,26 @@
 """The one decision: may what was granted still act? Code, refresh, sign-in, UserInfo, introspection and token
 exchange all ask here."""
 
+from proofkey.authorization_server.authorization_details import consent_items_of
 from proofkey.authorization_server.consent import covers
 from proofkey.authorization_server.records import (
     Authorization,
     Consent,
+    DeviceStanding,
     SignIn,
     SignInStanding,
     Standing,
     TokenStanding,
     User,
 )
-from proofkey.authorization_server.requested_claims import read_single_claims
+from proofkey.authorization_server.requested_claims import read_granted_details, read_single_claims
 from proofkey.errors import InvalidGrant
 from proofkey.findings import Finding
 from proofkey.protocol.registration import ClientRegistration
 from proofkey.protocol.text import Instant
 
 
-def check_may_act(standing: Standing | SignInStanding | TokenStanding, now: Instant) -> None:
+def check_may_act(standing: Standing | SignInStanding | TokenStanding | DeviceStanding, now: Instant) -> None:
     """A grant acts only while it, its client, its user, its consent and its sign-in stand; a sign-in only while
     it and its user do; an access token only while it, its client and the grant that it came of do (RFC 9700
     §4.14.2; ASVS 7.4).
@@ -33,10 +35,13 @@ def check_may_act(standing: Standing | SignInStanding | TokenStanding, now: Inst
             _check_not_over(sign_in, now)
         case TokenStanding():
             _check_token(standing, now)
+        case DeviceStanding():
+            _check_device(standing, now)
         case Standing(authorization=authorization):
             if authorization.revoked_at is not None:
                 raise InvalidGrant(Finding.GRANT_REVOKED)
             _check_client(standing.client)
+            _check_kind(standing.client, authorization)
             if authorization.sub is not None:
                 _check_user(standing.user, authorization.auth_time or authorization.created_at)
                 _check_consent(standing.consent, standing.client, authorization)
@@ -55,9 +60,24 @@ def _check_token(standing: TokenStanding, now: Instant) -> None:
         raise InvalidGrant(Finding.GRANT_REVOKED)
 
 
+def _check_device(standing: DeviceStanding, now: Instant) -> None:
+    """Before anybody has decided only the client can act. What was allowed is a grant like any other."""
+    _check_client(standing.client)
+    if standing.grant is not None:
+        check_may_act(standing.grant, now)
+    elif standing.device.authorization_id is not None:
+        raise InvalidGrant(Finding.GRANT_REVOKED)
+
+
 def _check_client(client: ClientRegistration | None) -> None:
     if client is None or client.disabled:
         raise InvalidGrant(Finding.GRANT_CLIENT_DISABLED)
+
+
+def _check_kind(client: ClientRegistration | None, authorization: Authorization) -> None:
+    """A client that describes itself may turn into one that proves itself in no way."""
+    if client is not None and authorization.created_at < client.grants_since:
+        raise InvalidGrant(Finding.GRANT_REVOKED, reason="the client was of another kind then")
 
 
 def _check_user(user: User | None, since: Instant) -> None:
@@ -73,7 +93,8 @@ def _check_consent(
     if client is not None and client.skip_consent:
         return
     single = read_single_claims(authorization.details).consent_items
-    if not covers(consent, (*authorization.scope, *single), authorization.resource):
+    details = consent_items_of(read_granted_details(authorization.details))
+    if not covers(consent, (*authorization.scope, *single, *details), authorization.resource):
         raise InvalidGrant(Finding.GRANT_CONSENT_WITHDRAWN)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from proofkey.authorization_server.authorization_details import check_details_way
 from proofkey.authorization_server.authorize import (
     Asked,
     check_authorization_request,
@@ -15,6 +16,7 @@ from proofkey.authorization_server.role import AuthorizationServer
 from proofkey.errors import NoLocation, OAuthError
 from proofkey.findings import Finding
 from proofkey.protocol.messages import RedirectTarget, parse_redirect_target
+from proofkey.protocol.registration import ClientRegistration
 from proofkey.protocol.text import ClientId, Instant, Pairs
 
 
@@ -28,22 +30,28 @@ class Incoming:
     """Of the request_uri that is used up when the authorization ends."""
 
 
-async def receive_request(server: AuthorizationServer, pairs: Pairs, now: Instant) -> Incoming:
-    """Raises: NoLocation while client and redirect URI are not proven."""
-    request_uri = _only(pairs, "request_uri")
+async def receive_request(
+    server: AuthorizationServer, pairs: Pairs, now: Instant, known: ClientRegistration | None = None
+) -> Incoming:
+    """`known` is a registration that was read a moment ago, if it is this client's.
+
+    Raises: NoLocation while client and redirect URI are not proven.
+    """
+    request_uri = only(pairs, "request_uri")
     if request_uri.startswith(REQUEST_URI) and server.policy.offers("par"):
-        return await _receive_pushed(server, pairs, request_uri, now)
+        return await _receive_pushed(server, pairs, request_uri, now, known)
     signed = has_request_object(pairs, server.policy)
     try:
         sent = await open_request_object(server, pairs, now) if signed else pairs
     except OAuthError as error:
         return await _refuse_object(server, pairs, error)
     target = parse_redirect_target(sent)
-    client = await prove_client(target, server.store)
+    client = await prove_client(target, server.store, known)
     way = find_way_back(target, client, server.policy)
     try:
         check_pushed(server, client)
         check_signed(client, signed=signed)
+        check_details_way(sent, client, signed=signed)
         return Incoming(way=way, asked=check_authorization_request(sent, client, server))
     except NoLocation:
         raise
@@ -51,10 +59,12 @@ async def receive_request(server: AuthorizationServer, pairs: Pairs, now: Instan
         return Incoming(way=way, asked=error)
 
 
-async def _receive_pushed(server: AuthorizationServer, pairs: Pairs, request_uri: str, now: Instant) -> Incoming:
+async def _receive_pushed(
+    server: AuthorizationServer, pairs: Pairs, request_uri: str, now: Instant, known: ClientRegistration | None
+) -> Incoming:
     """RFC 9126 §4: what was pushed counts, and of the parameters beside it `client_id` alone. It is judged anew by
     the client's registration of this moment."""
-    client_id = _only(pairs, "client_id")
+    client_id = only(pairs, "client_id")
     if not client_id:
         raise NoLocation(Finding.PARAMETER_MISSING, parameter="client_id")
     if _has(pairs, "request"):
@@ -62,7 +72,7 @@ async def _receive_pushed(server: AuthorizationServer, pairs: Pairs, request_uri
     pushed = await find_request(server, request_uri, ClientId(client_id), now)
     request = pushed.request
     target = RedirectTarget(client_id=request.client_id, redirect_uri=request.redirect_uri, state=request.state)
-    client = await prove_client(target, server.store)
+    client = await prove_client(target, server.store, known)
     way = find_way_back(request, client, server.policy)
     try:
         asked = read_asked(request, client, server, pushed.hint_sub)
@@ -85,7 +95,7 @@ async def _refuse_object(server: AuthorizationServer, pairs: Pairs, error: OAuth
     return Incoming(way=find_way_back(target, client, server.policy), asked=error)
 
 
-def _only(pairs: Pairs, name: str) -> str:
+def only(pairs: Pairs, name: str) -> str:
     """The parameter's value; empty when it is absent or stands twice."""
     values = [value for key, value in pairs if key == name]
     return values[0] if len(values) == 1 else ""

@@ -1,6 +1,6 @@
 """Interactions: a request that waits for a page, bound to one browser, used once when it ends."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from proofkey.authorization_server.answers import Browser, Cookies, Redirect
 from proofkey.authorization_server.authorize import Asked
@@ -8,10 +8,15 @@ from proofkey.authorization_server.records import Interaction
 from proofkey.authorization_server.role import AuthorizationServer
 from proofkey.errors import InteractionClosed
 from proofkey.findings import Finding
+from proofkey.protocol.device_authorization import DEVICE
 from proofkey.protocol.messages import AuthorizationRequest
 from proofkey.protocol.text import Instant, Secret, Subject, digest_of
 
 _SHORT = 8
+_CARRIES = "."
+"""Between the secret and what it carries; it stands in no secret."""
+PAGES = ("code", DEVICE)
+"""What sign-in and consent pages are for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,13 @@ class OpenInteraction:
 
     id: str
     record: Interaction
+    carried: str = field(default="", repr=False)
+    """What the browser brings back beside its secret: the user code of a device."""
+
+    @property
+    def is_device(self) -> bool:
+        """A device waits, and no client's address (RFC 8628)."""
+        return self.record.request.response_type == DEVICE
 
     @property
     def short(self) -> str:
@@ -36,9 +48,11 @@ async def begin_interaction(
     now: Instant,
     hint_sub: Subject | None = None,
     pushed_digest: str | None = None,
+    carried: str = "",
 ) -> tuple[OpenInteraction, Secret]:
-    """Stores the request under the digest of a random id; the browser is to hold the secret."""
-    id_, secret = server.entropy(), Secret(server.entropy())
+    """Stores the request under the digest of a random id; the browser is to hold the secret, and what is `carried`
+    in it, of which the store has no more than the digest of both."""
+    id_, secret = server.entropy(), Secret(f"{server.entropy()}{_CARRIES if carried else ''}{carried}")
     record = Interaction(
         digest=digest_of(id_),
         browser_digest=secret.digest(),
@@ -49,7 +63,7 @@ async def begin_interaction(
         pushed_digest=pushed_digest,
     )
     await server.store.insert_interaction(record)
-    return OpenInteraction(id_, record), secret
+    return OpenInteraction(id_, record, carried), secret
 
 
 async def begin_page(
@@ -65,23 +79,23 @@ def page_url(server: AuthorizationServer, opened: OpenInteraction) -> str:
 
 
 async def open_interaction(
-    server: AuthorizationServer, id_: str, browser: Browser, now: Instant, *, response_type: str = "code"
+    server: AuthorizationServer, id_: str, browser: Browser, now: Instant, *, response_type: str | None = None
 ) -> OpenInteraction:
-    """Finds it open, for this purpose, and in its own browser (RFC 6749 §10.12).
+    """Finds it open, for this purpose (by default one of `PAGES`), and in its own browser (RFC 6749 §10.12).
 
     Raises: InteractionClosed.
     """
     record = await server.store.find_interaction(digest_of(id_))
-    if record is None or record.request.response_type != response_type:
+    wanted = PAGES if response_type is None else (response_type,)
+    if record is None or record.request.response_type not in wanted:
         raise InteractionClosed(Finding.INTERACTION_UNKNOWN, reason="unknown")
-    opened = OpenInteraction(id_, record)
-    secret = browser.interactions.get(opened.short)
+    secret = browser.interactions.get(record.digest[:_SHORT])
     if secret is None or not Secret(secret.digest()).matches(Secret(record.browser_digest)):
         raise InteractionClosed(Finding.INTERACTION_FOREIGN_BROWSER)
     if record.used_at is not None or now >= record.expires_at:
         reason = "expired" if record.used_at is None else "finished"
         raise InteractionClosed(Finding.INTERACTION_UNKNOWN, reason=reason)
-    return opened
+    return OpenInteraction(id_, record, secret.reveal().partition(_CARRIES)[2])
 
 
 async def use_interaction(server: AuthorizationServer, opened: OpenInteraction, now: Instant) -> None:

@@ -1,9 +1,12 @@
 """Tokens: what stands in them, and how a token response is made."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from proofkey.authorization_server.access_token import AUTHORIZATION_CLAIM, issue_access_token
+from proofkey.authorization_server.authorization_details import MEMBER
 from proofkey.authorization_server.claims import claims_about
+from proofkey.authorization_server.hook_claims import HookClaims, ask_for_access_token, ask_for_tokens
 from proofkey.authorization_server.records import NOBODY, Authorization, Sender, Standing, User
 from proofkey.authorization_server.refresh_token import RefreshHandle, build_refresh_token
 from proofkey.authorization_server.requested_claims import read_single_claims
@@ -11,6 +14,7 @@ from proofkey.authorization_server.role import AuthorizationServer
 from proofkey.errors import InvalidGrant
 from proofkey.findings import Finding
 from proofkey.protocol.access_token import build_access_token_claims
+from proofkey.protocol.authorization_details import Detail
 from proofkey.protocol.id_token import HEADER_TYPE as ID_TOKEN_TYPE
 from proofkey.protocol.id_token import build_id_token_claims
 from proofkey.protocol.messages import TokenResponse
@@ -27,20 +31,27 @@ async def issue_for_person(
     scope: tuple[str, ...],
     nonce: str | None = None,
     sender: Sender = NOBODY,
+    details: tuple[Detail, ...] = (),
+    told: HookClaims | None = None,
 ) -> TokenResponse:
     """RFC 6749 §5.1, OIDC Core §3.1.3.3: an access token, an ID token for `openid`, and the refresh token of that
     generation when the row has a family. `scope` may be narrower than the grant's; it is always told, since the
-    grant may be narrower than what was asked.
+    grant may be narrower than what was asked. `told` is what the claims hook said, if it was asked before.
 
-    Raises: InvalidGrant when the user or client is gone.
+    Raises: InvalidGrant when the user or client is gone; Unavailable when a hook, or what signs, is away.
     """
     authorization, user, client = standing.authorization, standing.user, standing.client
     if user is None or client is None:
         raise InvalidGrant(Finding.GRANT_USER_DISABLED)
-    access_token = await _issue_access_token(server, authorization, user, client, scope, now, sender)
+    if told is None:
+        told = await ask_for_tokens(server, standing, scope)
+    extra = {**told.access_token, **details_member(details)}
+    access_token = await _issue_access_token(server, authorization, user, client, scope, now, sender, extra)
     id_token = None
     if "openid" in scope:
-        id_token = await _sign_id_token(server, standing, user, client, scope, access_token, nonce, now)
+        id_token = await _sign_id_token(
+            server, standing, user, client, scope, access_token, nonce, now, told.id_token
+        )
     refresh_token = None
     if authorization.refresh_absolute_expires_at is not None:
         refresh_token = build_refresh_token(RefreshHandle(authorization.id, generation), server.mac_key)
@@ -50,7 +61,8 @@ async def issue_for_person(
         expires_in=server.policy.lifetimes.access_token,
         refresh_token=refresh_token,
         id_token=id_token,
-        scope=scope,
+        scope=scope or None,
+        extra=details_member(details),
     )
 
 
@@ -61,9 +73,11 @@ async def issue_for_client(
     scope: tuple[str, ...],
     now: Instant,
     sender: Sender = NOBODY,
+    details: tuple[Detail, ...] = (),
 ) -> TokenResponse:
     """RFC 6749 §4.4.3: an access token alone, whose subject is the client (RFC 9068 §2.2)."""
     lifetime = server.policy.lifetimes.client_credentials
+    told = await ask_for_access_token(server, client, None, scope, audience)
     claims = build_access_token_claims(
         issuer=server.policy.issuer,
         sub=client.client_id,
@@ -73,12 +87,21 @@ async def issue_for_client(
         now=now,
         lifetime=lifetime,
         jti=server.entropy(),
-        extra=confirmation_of(sender),
+        extra={**told, **details_member(details), **confirmation_of(sender)},
     )
     token = await issue_access_token(server, client, claims, now)
     return TokenResponse(
-        access_token=Secret(token), token_type=token_type_of(sender), expires_in=lifetime, scope=scope or None
+        access_token=Secret(token),
+        token_type=token_type_of(sender),
+        expires_in=lifetime,
+        scope=scope or None,
+        extra=details_member(details),
     )
+
+
+def details_member(details: tuple[Detail, ...]) -> dict[str, Any]:
+    """The member of that name of token responses and access tokens (RFC 9396 §7, §9.1); none without details."""
+    return {MEMBER: list(details)} if details else {}
 
 
 def token_type_of(sender: Sender) -> str:
@@ -103,6 +126,7 @@ async def _issue_access_token(
     scope: tuple[str, ...],
     now: Instant,
     sender: Sender,
+    extra: Mapping[str, Any],
 ) -> str:
     """RFC 9068 §2.2; `auth_time` and `acr` for APIs that ask for a newer or stronger sign-in (RFC 9470 §6.1)."""
     acr = {} if authorization.acr is None else {"acr": authorization.acr}
@@ -117,7 +141,12 @@ async def _issue_access_token(
         jti=server.entropy(),
         roles=user.roles,
         auth_time=authorization.auth_time,
-        extra={AUTHORIZATION_CLAIM: authorization.id, **acr, **confirmation_of(sender)},
+        extra={
+            **extra,
+            AUTHORIZATION_CLAIM: authorization.id,
+            **acr,
+            **confirmation_of(sender),
+        },
     )
     return await issue_access_token(server, client, claims, now, sub=user.sub)
 
@@ -131,11 +160,12 @@ async def _sign_id_token(
     access_token: str,
     nonce: str | None,
     now: Instant,
+    told: Mapping[str, Any],
 ) -> Secret:
     """OIDC Core §2. `auth_time` is that of the sign-in then, also after refreshing (§12.2)."""
     key = await server.signing_key(client.id_token_signed_response_alg)
     sign_in, authorization = standing.sign_in, standing.authorization
-    single = read_single_claims(authorization.details).id_token
+    single = read_single_claims(authorization.details).still_for(client).id_token
     claims: dict[str, Any] = build_id_token_claims(
         issuer=server.policy.issuer,
         sub=server.subjects.of(user.sub, client),
@@ -149,6 +179,6 @@ async def _sign_id_token(
         sid=server.subjects.session(authorization.sid, client),
         acr=authorization.acr,
         amr=sign_in.amr if sign_in else (),
-        extra=claims_about(user, scope, single),
+        extra={**claims_about(user, scope, single), **told},
     )
     return Secret(await server.sign(key, ID_TOKEN_TYPE, claims))

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, cast
 
-from proofkey.authorization_server.policy import Lifetimes
+from proofkey.authorization_server.policy import Lifetimes, Policy
 from proofkey.authorization_server.records import SigningKeyRecord
+from proofkey.authorization_server.signer import RemoteKey
 from proofkey.errors import ServerError
 from proofkey.findings import Finding
 from proofkey.protocol.jose import SigningAlgorithm, SigningKey, signing_key_from_jwk
@@ -15,6 +16,8 @@ from proofkey.protocol.text import EPOCH, Instant
 
 FIRST: Final[tuple[SigningAlgorithm, ...]] = ("ES256", "RS256")
 """Made at the first start: ES256 signs by default, RS256 since OpenID clients may ask for it (OIDC Core §15.1)."""
+FIRST_FAPI: Final[tuple[SigningAlgorithm, ...]] = ("ES256",)
+"""With the profile `fapi2`, which has no RS256 (FAPI 2.0 §5.4.1)."""
 ALGORITHMS: Final[tuple[SigningAlgorithm, ...]] = (*FIRST, "PS256", "Ed25519", "EdDSA")
 """What a client may ask for; the key of one that is not among the first is made for the first client."""
 _BY_NAME: Final[dict[str, SigningAlgorithm]] = {one: one for one in ALGORITHMS}
@@ -36,14 +39,16 @@ class KeyRing:
     """The keys at one moment: those that sign, by algorithm, and all that are published."""
 
     records: tuple[SigningKeyRecord, ...] = ()
-    signing: Mapping[str, SigningKey] = field(default_factory=dict[str, SigningKey], repr=False)
+    signing: Mapping[str, SigningKey | RemoteKey] = field(
+        default_factory=dict[str, SigningKey | RemoteKey], repr=False
+    )
     published: KeySet = field(default_factory=lambda: KeySet(()))
     document: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The JWK Set (RFC 7517 §5)."""
     until: Instant = EPOCH
     """From then on another key signs or another set is published; 0 when nothing is planned."""
 
-    def signing_key(self, algorithm: str) -> SigningKey:
+    def signing_key(self, algorithm: str) -> SigningKey | RemoteKey:
         """Raises: ServerError when no key of that algorithm signs now."""
         key = self.signing.get(algorithm)
         if key is None:
@@ -76,6 +81,11 @@ class Retire:
     remove_at: Instant
 
 
+def first_algorithms(policy: Policy) -> tuple[SigningAlgorithm, ...]:
+    """Of the keys that are made at the first start."""
+    return FIRST_FAPI if policy.is_fapi else FIRST
+
+
 def algorithm_named(name: str) -> SigningAlgorithm | None:
     """The algorithm of that name if it is offered."""
     return _BY_NAME.get(name)
@@ -101,9 +111,9 @@ def build_key_ring(
     Raises: ConfigurationError when the master key does not open them.
     """
     opened = {key.kid: key for key in before.signing.values()} if before else {}
-    signing: dict[str, SigningKey] = {}
+    signing: dict[str, SigningKey | RemoteKey] = {}
     for algorithm in ALGORITHMS:
-        record = signing_record(records, algorithm, now)
+        record = _chosen_record(records, algorithm, now)
         if record:
             signing[algorithm] = opened.get(record.kid) or _open(record, seals)
     shown = [record for record in records if record.remove_at is None or now < record.remove_at]
@@ -165,7 +175,21 @@ def _next_change(records: Sequence[SigningKeyRecord], now: Instant) -> Instant:
     return min(moments, default=EPOCH)
 
 
-def _open(record: SigningKeyRecord, seals: Seals) -> SigningKey:
+def _chosen_record(records: Sequence[SigningKeyRecord], algorithm: str, now: Instant) -> SigningKeyRecord | None:
+    """Where keys are kept elsewhere, those sign; one of the store only until the first of them is active."""
+    remote = [record for record in records if record.is_remote]
+    if not remote:
+        return signing_record(records, algorithm, now)
+    first = signing_record(remote, algorithm, now)
+    if first is None or first.active_from <= now:
+        return first
+    return signing_record([record for record in records if not record.is_remote], algorithm, now) or first
+
+
+def _open(record: SigningKeyRecord, seals: Seals) -> SigningKey | RemoteKey:
+    algorithm = algorithm_named(record.algorithm)
+    if record.is_remote and algorithm is not None:
+        return RemoteKey(record.kid, algorithm)
     plain = seals.open(record.sealed_private_jwk, _context(record.kid))
     return signing_key_from_jwk(cast("dict[str, Any]", json.loads(plain)))
 

@@ -66,5 +66,5 @@ def check_pushed(server: AuthorizationServer, client: ClientRegistration) -> Non
 
     Raises: InvalidRequest.
     """
-    if server.policy.require_pushed_authorization_requests or client.require_pushed_authorization_requests:
+    if server.policy.pushes_alone or client.require_pushed_authorization_requests:
         raise InvalidRequest(Finding.PUSHED_REQUEST_NEEDED, client_id=client.client_id)

@@ -152,6 +152,44 @@ class PushedRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceAuthorization:
+    """RFC 8628 §3.2: a device that waits for a person. `digest` is of the device code.
+
+    It is decided once; what was allowed is redeemed once, by `use_code` of the authorization that it names.
+    """
+
+    digest: str = field(repr=False)
+    user_code_digest: str = field(repr=False)
+    """Keyed: a user code is short."""
+    client_id: ClientId
+    request: AuthorizationRequest
+    peer: str = ""
+    """The device's address, which the person is shown."""
+    interval: int
+    """Seconds between two questions of the device; more after each that came too early."""
+    created_at: Instant
+    code_expires_at: Instant
+    expires_at: Instant
+    """When the row may be purged: the device is told for a while that its code is over."""
+    polled_at: Instant | None = None
+    decided_at: Instant | None = None
+    authorization_id: str | None = None
+    """What was allowed; None where nobody has decided, or somebody denied."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredClient:
+    """A client that registered itself (RFC 7591), with what opens its registration (RFC 7592)."""
+
+    client: ClientRegistration
+    token_digest: str = field(repr=False)
+    """Of its registration_access_token; another one after each update."""
+    registered_at: Instant
+    expires_at: Instant | None
+    """When it is forgotten; None once a person has allowed it something."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpaqueToken:
     """An access token whose claims stand here. `digest` is of the token; of the `jti` where a JWT was revoked
     alone, which leaves a row without claims."""
@@ -165,6 +203,26 @@ class OpaqueToken:
     created_at: Instant
     expires_at: Instant
     revoked_at: Instant | None = None
+
+
+LOGOUT_KEPT: Final = 7 * 86_400
+"""Seconds; a delivery that is due is kept that long, also while no server runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogoutDelivery:
+    """A client that got tokens in a sign-in, and is to be told when that ends (OIDC Back-Channel Logout §2.3)."""
+
+    sid: str
+    client_id: ClientId
+    sub: Subject
+    created_at: Instant
+    expires_at: Instant
+    """When the row may be purged."""
+    next_at: Instant | None = None
+    """When it is sent, or may be taken over from a worker that holds it; None while the sign-in lives."""
+    attempts: int = 0
+    """How often a worker took it: whoever finishes it says by that number that it still holds it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +251,16 @@ class TokenStanding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceStanding:
+    """A device authorization with all that the decision function looks at."""
+
+    device: DeviceAuthorization
+    client: ClientRegistration | None
+    grant: Standing | None
+    """What the person allowed, while its row is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignInStanding:
     """A sign-in with its user, read in one statement."""
 
@@ -201,8 +269,17 @@ class SignInStanding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """Who comes from which client, and what they allowed it, read in one statement."""
+
+    client: ClientRegistration | None
+    standing: SignInStanding | None
+    consent: Consent | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SigningKeyRecord:
-    """A signing key as stored: the private JWK is sealed under the master key."""
+    """A signing key as stored: the private JWK is sealed under the master key, or empty and kept elsewhere."""
 
     kid: str
     algorithm: str
@@ -213,6 +290,11 @@ class SigningKeyRecord:
     retired_at: Instant | None = None
     """No longer signs; published until `remove_at`."""
     remove_at: Instant | None = None
+
+    @property
+    def is_remote(self) -> bool:
+        """A signer has the private half; such a record is never stored."""
+        return not self.sealed_private_jwk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,11 @@
 from typing import Final
 
 from proofkey.authorization_server.client_certificate import check_certificate_members
+from proofkey.authorization_server.policy import Policy
 from proofkey.authorization_server.registration_keys import check_client_keys
+from proofkey.authorization_server.registration_logout import check_logout
 from proofkey.authorization_server.registration_openid import check_openid
+from proofkey.authorization_server.registration_profile import check_fits
 from proofkey.authorization_server.registration_requests import check_requests
 from proofkey.errors import ConfigurationError
 from proofkey.findings import Finding
@@ -16,13 +19,21 @@ from proofkey.protocol.registration import (
     TLS_METHODS,
     ClientRegistration,
 )
-from proofkey.protocol.token_messages import TOKEN_EXCHANGE
+from proofkey.protocol.token_messages import DEVICE_CODE, TOKEN_EXCHANGE
 
-GRANT_TYPES: Final = frozenset({"authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE})
+GRANT_TYPES: Final = frozenset(
+    {"authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE, DEVICE_CODE}
+)
 
 
-def check_registration(client: ClientRegistration, issuer: str, sectors: frozenset[str] = frozenset()) -> None:
+def check_registration(
+    client: ClientRegistration,
+    issuer: str,
+    sectors: frozenset[str] = frozenset(),
+    policy: Policy | None = None,
+) -> None:
     """RFC 7591 §2, OIDC Registration §2, RFC 9700 §2.1, §2.6: only what is offered, and URIs that can be proven.
+    `policy` is the server's, whose profile and types of authorization_details the client must fit.
 
     Raises: ConfigurationError that names the client and the member.
     """
@@ -39,13 +50,17 @@ def check_registration(client: ClientRegistration, issuer: str, sectors: frozens
         except ConfigurationError as error:
             raise ConfigurationError(error.finding, client_id=client.client_id, **error.facts) from error
     check_openid(client, sectors)
+    check_logout(client, issuer)
     check_requests(client)
+    if policy is not None:
+        check_fits(client, policy)
 
 
 def _check_id(client: ClientRegistration) -> None:
     if not client.client_id or len(client.client_id) > 255 or not client.client_id.isascii():
         raise _bad(client, "client_id", "1 to 255 ASCII characters")
-    if not client.client_id.isprintable() or client.client_id.lower().startswith("https://"):
+    is_url = client.client_id.lower().startswith("https://")
+    if not client.client_id.isprintable() or (is_url and not client.self_registered):
         raise _bad(client, "client_id", "an https URL is a client's own document")
 
 

@@ -12,8 +12,8 @@ _MAX_AGE = 2**31
 
 
 def check_openid(client: ClientRegistration, sectors: frozenset[str] = frozenset()) -> None:
-    """OIDC Registration §2, OIDC Core §8.1. `sectors` are the sector identifiers that the operator has configured:
-    the document behind one is not fetched, so no other is taken.
+    """OIDC Registration §2, OIDC Core §8.1. `sectors` are the sector identifiers that are vouched for: by the
+    operator, or by the document behind it (`sector.find_sectors`).
 
     Raises: ConfigurationError that names the client and the member.
     """
@@ -49,7 +49,7 @@ def _check_sector_uri(client: ClientRegistration, uri: str, sectors: frozenset[s
     if not is_web_url(uri) or not uri.startswith("https://"):
         raise _bad(client, "sector_identifier_uri", "an https URL is needed")
     if uri not in sectors:
-        raise _bad(client, "sector_identifier_uri", "not among the configured sector_identifier_uris")
+        raise _bad(client, "sector_identifier_uri", "neither configured nor proven by its document")
 
 
 def _check_one_host(client: ClientRegistration) -> None:

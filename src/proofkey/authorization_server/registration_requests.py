@@ -22,7 +22,7 @@ def check_requests(client: ClientRegistration) -> None:
         raise _bad(client, "request_object_signing_alg", " or ".join(REQUEST_OBJECT_ALGORITHMS))
     if client.authorization_signed_response_alg not in ALGORITHMS:
         raise _bad(client, "authorization_signed_response_alg", " or ".join(ALGORITHMS))
-    if (client.require_signed_request_object or wanted is not None) and client.jwks is None:
+    if (client.require_signed_request_object or wanted is not None) and not client.has_keys:
         raise _bad(client, "jwks", "signed request objects need the client's public keys")
 
 

@@ -1,6 +1,7 @@
 """Request objects (RFC 9101) at the server: whose keys prove them, and who must send them."""
 
 from proofkey.authorization_server.policy import Policy
+from proofkey.authorization_server.remote_keys import with_keys_for
 from proofkey.authorization_server.role import AuthorizationServer
 from proofkey.errors import InvalidRequest, InvalidRequestObject
 from proofkey.findings import Finding
@@ -29,7 +30,7 @@ async def open_request_object(
     """§5, §6: the parameters that the object holds, and none of those beside it but `client_id`, which must be the
     same in both. `client` is the one that has proven itself already.
 
-    Raises: InvalidRequest, InvalidRequestObject.
+    Raises: InvalidRequest, InvalidRequestObject; Unavailable when the client's keys cannot be had.
     """
     sent = single(tuple((name, value) for name, value in pairs if name in ("client_id", "request", "request_uri")))
     if "request_uri" in sent:
@@ -40,4 +41,11 @@ async def open_request_object(
     signer = client or await server.store.find_client(client_id)
     if signer is None:
         raise InvalidRequestObject(Finding.CLIENT_UNKNOWN, client_id=client_id[:200])
-    return read_request_object(sent["request"], signer, issuer=server.policy.issuer, now=now)
+    return read_request_object(
+        sent["request"],
+        await with_keys_for(server, signer, sent["request"]),
+        issuer=server.policy.issuer,
+        now=now,
+        algorithms=server.policy.algorithms,
+        dated=server.policy.is_fapi,
+    )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from proofkey.authorization_server.claims import CLAIMS_OF_SCOPE
+from proofkey.protocol.authorization_details import Detail
 from proofkey.protocol.claims_request import ClaimRequest, ClaimsRequest
 from proofkey.protocol.registration import ClientRegistration
 
@@ -33,6 +34,14 @@ class SingleClaims:
         if not self.id_token and not self.userinfo:
             return ()
         return tuple(name for name in _SCOPE_OF if name in self.id_token or name in self.userinfo)
+
+    def still_for(self, client: ClientRegistration) -> "SingleClaims":
+        """Those whose scope the client is registered for now."""
+
+        def of(place: Mapping[str, Values]) -> dict[str, Values]:
+            return {name: values for name, values in place.items() if _SCOPE_OF.get(name) in client.scope}
+
+        return SingleClaims(of(self.id_token), of(self.userinfo)) if self.names else self
 
     @property
     def consent_items(self) -> tuple[str, ...]:
@@ -63,13 +72,21 @@ def grantable_claims(asked: ClaimsRequest, scope: tuple[str, ...], client: Clien
     return SingleClaims(of(asked.id_token), of(asked.userinfo))
 
 
-def write_details(claims: SingleClaims) -> str | None:
-    """`Authorization.details` with its member `claims`; None when there is nothing to remember."""
+def write_details(claims: SingleClaims, details: tuple[Detail, ...] = ()) -> str | None:
+    """`Authorization.details` with its members `claims` and `authorization_details`; None when there is nothing to
+    remember."""
     places = {"id_token": claims.id_token, "userinfo": claims.userinfo}
     kept = {
         place: {name: list(values) for name, values in found.items()} for place, found in places.items() if found
     }
-    return json.dumps({"claims": kept}, separators=(",", ":")) if kept else None
+    members = {"claims": kept, "authorization_details": list(details)}
+    written = {name: value for name, value in members.items() if value}
+    return json.dumps(written, separators=(",", ":")) if written else None
+
+
+def read_granted_details(details: str | None) -> tuple[Detail, ...]:
+    """The authorization_details that `write_details` wrote (RFC 9396 §7)."""
+    return () if details is None else tuple(json.loads(details).get("authorization_details", ()))
 
 
 def read_single_claims(details: str | None) -> SingleClaims:

@@ -1,17 +1,21 @@
 """The role with all that it was given: what every endpoint and grant receives."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from proofkey.authorization_server.hooks import NO_HOOKS, Hooks
 from proofkey.authorization_server.keys import KeyRing, algorithm_named
+from proofkey.authorization_server.known_device import KnownDevices
 from proofkey.authorization_server.policy import Policy
+from proofkey.authorization_server.remote import Documents, NoDocuments
+from proofkey.authorization_server.signer import RemoteKey
 from proofkey.authorization_server.stores import ServerStore
 from proofkey.authorization_server.subject import Subjects
 from proofkey.protocol.dpop import ProofKeys
 from proofkey.protocol.jose import SigningAlgorithm, SigningKey
 from proofkey.protocol.replay import ReplayMemory
-from proofkey.protocol.text import Instant, Secret
+from proofkey.protocol.text import Instant, Secret, digest_of
 
 Entropy = Callable[[], str]
 """256 fresh random bits as 43 base64url characters."""
@@ -20,14 +24,24 @@ Entropy = Callable[[], str]
 class Sign(Protocol):
     """Signs without stopping others: an RSA signature takes 0.7 ms and belongs into a thread."""
 
-    async def __call__(self, key: SigningKey, typ: str, claims: Mapping[str, Any]) -> str: ...
+    async def __call__(self, key: SigningKey | RemoteKey, typ: str, claims: Mapping[str, Any]) -> str:
+        """A compact JWS. Raises: Unavailable when whoever has the key is away."""
+        ...
 
 
 class MakeKey(Protocol):
     """The first signing key of an algorithm, made for the first client that asks for it."""
 
-    async def __call__(self, algorithm: SigningAlgorithm) -> SigningKey:
+    async def __call__(self, algorithm: SigningAlgorithm) -> SigningKey | RemoteKey:
         """Raises: Unavailable; ConfigurationError when the master key is another one."""
+        ...
+
+
+class TellClients(Protocol):
+    """Tells the clients of a sign-in, which the caller has just ended and holds, before the person goes on."""
+
+    async def __call__(self, sid: str) -> None:
+        """Within a few seconds; whoever was not reached is told later. Never fails."""
         ...
 
 
@@ -51,27 +65,32 @@ class Passwords(Protocol):
 
 
 class Suspects:
-    """Clients and addresses with a wrong secret of late, in this process: only they pay for a throttle's write.
+    """Clients and addresses with a wrong secret of late: only they pay for a throttle's write.
 
-    Bounded; the counts themselves are in the store, shared by all workers.
+    Bounded. The counts are in the store, shared by all workers, which learn from it whom others suspect.
     """
 
-    __slots__ = ("_keys", "_most")
+    __slots__ = ("_digests", "most")
 
     def __init__(self, most: int = 10_000) -> None:
-        self._keys: dict[str, None] = {}
-        self._most = most
+        self._digests: dict[str, None] = {}
+        self.most = most
 
     def __contains__(self, key: str) -> bool:
-        return key in self._keys
+        return digest_of(key) in self._digests
 
     def add(self, key: str) -> None:
-        while len(self._keys) >= self._most:
-            del self._keys[next(iter(self._keys))]
-        self._keys[key] = None
+        self.learn([digest_of(key)])
+
+    def learn(self, digests: Iterable[str]) -> None:
+        """Of keys, as a store holds them."""
+        for digest in digests:
+            while len(self._digests) >= self.most and digest not in self._digests:
+                del self._digests[next(iter(self._digests))]
+            self._digests[digest] = None
 
     def discard(self, key: str) -> None:
-        self._keys.pop(key, None)
+        self._digests.pop(digest_of(key), None)
 
 
 class Nonces(Protocol):
@@ -102,15 +121,23 @@ class AuthorizationServer:
     mac_key: bytes = field(repr=False)
     subjects: Subjects = field(default_factory=lambda: Subjects(b""), repr=False)
     """The names of people at clients that must not compare them."""
+    devices: KnownDevices = field(default_factory=lambda: KnownDevices(b""), repr=False)
+    """Browsers that were signed in with before."""
     make_key: MakeKey | None = None
     replays: ReplayMemory = field(repr=False)
     """What is used once, for all workers."""
     nonces: Nonces | None = None
     """None: DPoP proofs need none."""
     proof_keys: ProofKeys = field(default_factory=ProofKeys, repr=False)
+    documents: Documents = field(default_factory=NoDocuments, repr=False)
+    """What clients publish about themselves."""
     suspects: Suspects = field(default_factory=Suspects, repr=False)
+    tell_clients: TellClients | None = field(default=None, repr=False)
+    """None: whatever looks for due deliveries tells them."""
+    hooks: Hooks = NO_HOOKS
+    """What the application decides itself."""
 
-    async def signing_key(self, algorithm: str) -> SigningKey:
+    async def signing_key(self, algorithm: str) -> SigningKey | RemoteKey:
         """The key that signs with that algorithm now; the first one of an algorithm is made here when nobody made
         it at the registration.
 

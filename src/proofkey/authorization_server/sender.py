@@ -43,7 +43,8 @@ def read_proof(
 ) -> DpopProof | None:
     """RFC 9449 §4.3: the request's proof, after every check but the replay; None when it brings none.
 
-    `path` is the endpoint's below the issuer, whose address `htu` must name, whatever Host the request has.
+    `path` is the endpoint's below the issuer, whose address `htu` must name, or its alias for clients with
+    certificates (RFC 8705 §5), whatever Host the request has.
     Raises: InvalidDpopProof, UseDpopNonce.
     """
     if not presented.proofs:
@@ -51,18 +52,37 @@ def read_proof(
     sent, *more = presented.proofs
     if more:
         raise InvalidDpopProof(Finding.DPOP_PROOF_REPEATED)
-    proof = read_dpop_proof(
-        sent,
-        method=method,
-        url=_target(server.policy.url(path)),
-        now=now,
-        access_token=access_token,
-        keys=server.proof_keys,
-    )
+    proof = _read_for(server, sent, server.policy.addresses(path), method, now, access_token)
     if server.nonces is not None and (proof.nonce is None or server.nonces.began(proof.nonce, now) is None):
         reason = "absent" if proof.nonce is None else "not current"
         raise UseDpopNonce(Finding.DPOP_NONCE, nonce=server.nonces.current(now), reason=reason)
     return proof
+
+
+def _read_for(
+    server: AuthorizationServer,
+    sent: str,
+    addresses: tuple[str, ...],
+    method: str,
+    now: Instant,
+    access_token: str | None,
+) -> DpopProof:
+    """For the first of those addresses that the proof is for. Raises: InvalidDpopProof."""
+    address, *others = addresses
+    try:
+        return read_dpop_proof(
+            sent,
+            method=method,
+            url=_target(address),
+            now=now,
+            access_token=access_token,
+            algorithms=frozenset(server.policy.signing_algorithms),
+            keys=server.proof_keys,
+        )
+    except InvalidDpopProof as error:
+        if not others or error.finding is not Finding.DPOP_PROOF_URL:
+            raise
+    return _read_for(server, sent, tuple(others), method, now, access_token)
 
 
 async def use_proof(server: AuthorizationServer, proof: DpopProof, now: Instant) -> Sender:
@@ -88,14 +108,16 @@ async def prove_sender(
     """What the tokens of a client that has proven itself are bound to.
 
     Raises: InvalidDpopProof when there is no proof and the client is registered for bound tokens alone (§5.2), or
-    when it was used before; InvalidRequest when they are to be bound to a certificate and there is none (RFC 8705
-    §3).
+    all tokens are bound (FAPI 2.0 §5.3.2.1 no. 4), or when it was used before; InvalidRequest when they are to be
+    bound to a certificate and there is none (RFC 8705 §3).
     """
     if proof is None and client.dpop_bound_access_tokens:
         raise InvalidDpopProof(Finding.DPOP_PROOF_NEEDED, client_id=client.client_id)
     bound = client.tls_client_certificate_bound_access_tokens
     if bound and (certificate is None or server.policy.client_certificates is None):
         raise InvalidRequest(Finding.CLIENT_CERTIFICATE_MISSING, client_id=client.client_id)
+    if proof is None and not bound and server.policy.is_fapi:
+        raise InvalidDpopProof(Finding.DPOP_PROOF_NEEDED, client_id=client.client_id, profile="fapi2")
     sender = NOBODY if proof is None else await use_proof(server, proof, now)
     return replace(sender, x5t_s256=certificate.thumbprint) if bound and certificate is not None else sender
 

@@ -4,6 +4,7 @@ from typing import Final
 
 from proofkey.authorization_server.answers import Browser
 from proofkey.authorization_server.decision import check_may_act
+from proofkey.authorization_server.logout import LEASE
 from proofkey.authorization_server.records import AuditEvent, SignIn, SignInStanding, User
 from proofkey.authorization_server.role import AuthorizationServer
 from proofkey.errors import InvalidGrant, SignInFailed
@@ -18,7 +19,13 @@ async def find_live_sign_in(server: AuthorizationServer, browser: Browser, now: 
     """The sign-in of this browser, if it may still act; whatever else the cookie holds counts as none."""
     if browser.sign_in is None:
         return None
-    standing = await server.store.find_sign_in(browser.sign_in.digest())
+    return await keep_live(server, await server.store.find_sign_in(browser.sign_in.digest()), now)
+
+
+async def keep_live(
+    server: AuthorizationServer, standing: SignInStanding | None, now: Instant
+) -> SignInStanding | None:
+    """A sign-in that was read a moment ago, if it may still act; that it is in use is written now and then."""
     if standing is None or now >= standing.sign_in.seen_at + server.policy.lifetimes.sign_in_idle:
         return None
     try:
@@ -85,10 +92,16 @@ async def _confirm(server: AuthorizationServer, user: User, handle: Secret, now:
     return standing
 
 
-async def end_sign_in(server: AuthorizationServer, sign_in: SignIn, now: Instant, *, reason: str) -> AuditEvent:
-    """Ends it, with its authorizations that have no offline_access (OIDC Back-Channel Logout §2.7)."""
+async def end_sign_in(
+    server: AuthorizationServer, sign_in: SignIn, now: Instant, *, reason: str, tell: bool = False
+) -> AuditEvent:
+    """Ends it, with its authorizations that have no offline_access (OIDC Back-Channel Logout §2.7). Its clients
+    are told in the background; with `tell` as far as possible before this returns."""
     event = AuditEvent(
         at=now, name="sign_in.ended", sub=sign_in.sub, detail={"sid": sign_in.sid, "reason": reason}
     )
-    await server.store.end_sign_in(sign_in.sid, now, event)
+    tell_clients = server.tell_clients if tell else None
+    held_until = Instant(now + LEASE) if tell_clients else None
+    if await server.store.end_sign_in(sign_in.sid, now, event, held_until=held_until) and tell_clients:
+        await tell_clients(sign_in.sid)
     return event

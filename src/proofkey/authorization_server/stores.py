@@ -8,9 +8,13 @@ from proofkey.authorization_server.records import (
     AuditEvent,
     Authorization,
     Consent,
+    DeviceAuthorization,
+    DeviceStanding,
     Interaction,
+    LogoutDelivery,
     OpaqueToken,
     PushedRequest,
+    RegisteredClient,
     Sender,
     SignIn,
     SigningKeyRecord,
@@ -18,6 +22,7 @@ from proofkey.authorization_server.records import (
     Standing,
     TokenStanding,
     User,
+    Visit,
 )
 from proofkey.protocol.registration import ClientRegistration
 from proofkey.protocol.text import ClientId, Instant, Subject
@@ -85,6 +90,10 @@ class SignIns(Protocol):
 
     async def find_sign_in(self, digest: str) -> SignInStanding | None: ...
 
+    async def find_visit(self, client_id: ClientId, digest: str | None) -> Visit:
+        """The client; where there is one, the sign-in of that digest, and what its person allowed the client."""
+        ...
+
     async def touch_sign_in(self, sid: str, now: Instant) -> None:
         """Moves `seen_at` forward, never back."""
         ...
@@ -94,9 +103,12 @@ class SignIns(Protocol):
         handle (the old handle is dead from then on), `auth_time` and `seen_at`. False when it has ended."""
         ...
 
-    async def end_sign_in(self, sid: str, now: Instant, event: AuditEvent) -> bool:
+    async def end_sign_in(
+        self, sid: str, now: Instant, event: AuditEvent, *, held_until: Instant | None = None
+    ) -> bool:
         """True for one caller; revokes the sign-in's authorizations without offline_access in the same
-        transaction."""
+        transaction, in which the logout deliveries of the sign-in become due as well: now, or with `held_until`
+        when the caller that sends them first has not finished by then."""
         ...
 
 
@@ -131,6 +143,30 @@ class PushedRequests(Protocol):
 
     async def use_pushed_request(self, digest: str, now: Instant) -> bool:
         """True for exactly one caller, however many ask at once."""
+        ...
+
+
+class DeviceAuthorizations(Protocol):
+    async def insert_device_authorization(self, device: DeviceAuthorization, event: AuditEvent) -> bool:
+        """False when another row has that user code."""
+        ...
+
+    async def find_device_code(self, digest: str) -> DeviceStanding | None:
+        """By the digest of the device code, read in one statement."""
+        ...
+
+    async def find_user_code(self, user_code_digest: str) -> DeviceAuthorization | None: ...
+
+    async def poll_device_code(self, digest: str, now: Instant) -> bool:
+        """True when the interval has passed since it was asked for last, give or take a second; else the interval
+        grows by 5 seconds. `polled_at` is `now` either way."""
+        ...
+
+    async def decide_device_code(
+        self, digest: str, now: Instant, event: AuditEvent, authorization: Authorization | None = None
+    ) -> bool:
+        """True for exactly one caller while it waits and its code lives: allowed with that authorization, which is
+        inserted in the same transaction; denied without one."""
         ...
 
 
@@ -178,6 +214,41 @@ class Authorizations(Protocol):
         ...
 
 
+class RegisteredClients(Protocol):
+    """Clients that registered themselves. `find_client`, `list_clients`, `disable_client` and `enable_client` know
+    them too; grants and consents need `keep_client` first."""
+
+    async def insert_registered(self, registered: RegisteredClient, event: AuditEvent) -> None: ...
+
+    async def find_registered(self, client_id: ClientId) -> RegisteredClient | None:
+        """None for a client of the operator's as well."""
+        ...
+
+    async def replace_registered(
+        self, client: ClientRegistration, token_digest: str, new_digest: str, now: Instant, event: AuditEvent
+    ) -> bool:
+        """True for exactly one caller with the current token: another registration, opened by another token."""
+        ...
+
+    async def delete_registered(
+        self, client_id: ClientId, token_digest: str, now: Instant, event: AuditEvent
+    ) -> bool:
+        """True for exactly one caller with the current token. Where there were grants a disabled client without
+        any member stays, for ever, so that they stop at once."""
+        ...
+
+    async def put_document_client(
+        self, registered: RegisteredClient, now: Instant, event: AuditEvent | None
+    ) -> None:
+        """Inserts or replaces a client by what its own document says. One that is kept stays so, and one that is
+        disabled too."""
+        ...
+
+    async def keep_client(self, client_id: ClientId, now: Instant) -> bool:
+        """It is no longer forgotten, from the first consent on; False when it is none, or was deleted."""
+        ...
+
+
 class OpaqueTokens(Protocol):
     async def insert_opaque_token(self, token: OpaqueToken) -> None: ...
 
@@ -187,6 +258,36 @@ class OpaqueTokens(Protocol):
 
     async def revoke_opaque_token(self, token: OpaqueToken, now: Instant, event: AuditEvent) -> bool:
         """True for one caller. A token that has no row (a JWT) gets one that says that it is revoked."""
+        ...
+
+
+class LogoutDeliveries(Protocol):
+    """Whatever ends a sign-in or everything of a user makes its rows due, in the transaction that ends it."""
+
+    async def remember_logout(self, delivery: LogoutDelivery) -> None:
+        """Inserts the row, or prolongs the one of that sign-in and client; due at once when the sign-in has ended
+        meanwhile."""
+        ...
+
+    async def list_logouts(self, sid: str) -> Sequence[LogoutDelivery]:
+        """What is left to send of a sign-in that has ended."""
+        ...
+
+    async def list_due_logouts(self, now: Instant, *, most: int, per_client: int) -> Sequence[LogoutDelivery]:
+        """What is due, at most the oldest `per_client` of each client, first what was tried least: clients that do
+        not answer keep nobody else waiting, however many they are."""
+        ...
+
+    async def claim_logout(self, delivery: LogoutDelivery, now: Instant, until: Instant) -> bool:
+        """True for exactly one caller, which holds it (with one attempt more) until that instant."""
+        ...
+
+    async def postpone_logout(self, delivery: LogoutDelivery, next_at: Instant) -> bool:
+        """Due again then; False when somebody else has taken it over."""
+        ...
+
+    async def finish_logout(self, delivery: LogoutDelivery, event: AuditEvent) -> bool:
+        """Deletes the row; False when somebody else has taken it over."""
         ...
 
 
@@ -228,8 +329,11 @@ class ServerStore(
     Consents,
     Interactions,
     PushedRequests,
+    RegisteredClients,
+    DeviceAuthorizations,
     Authorizations,
     OpaqueTokens,
+    LogoutDeliveries,
     SigningKeys,
     Throttles,
     Upkeep,

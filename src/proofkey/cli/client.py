@@ -19,11 +19,13 @@ from proofkey.protocol.jose import SigningAlgorithm
 from proofkey.protocol.registration import AccessTokenFormat, ClientRegistration
 from proofkey.protocol.scope import parse_scope
 from proofkey.protocol.text import ClientId, Instant, Secret, Subject
+from proofkey.protocol.token_messages import DEVICE_CODE
 from proofkey.protocol.uri import origin_of
 from proofkey.runtime.entropy import system_entropy
 from proofkey.runtime.master_key import MasterKey
 from proofkey.runtime.server_core import server_sealer
-from proofkey.runtime.server_upkeep import ensure_keys
+from proofkey.runtime.server_keys import ensure_configured_keys
+from proofkey.runtime.server_policy import server_policy
 from proofkey.runtime.settings import ServerSettings
 
 app = new_app(help="Add, list or disable clients; also while the server runs.")
@@ -45,6 +47,12 @@ def add(
         list[str] | None,
         typer.Option("--post-logout-redirect-uri", metavar="URI", help="Where logout may lead; several allowed."),
     ] = None,
+    logout_uri: Annotated[
+        str | None,
+        typer.Option(
+            "--backchannel-logout-uri", metavar="URL", help="Where it is told that a person signed out; https."
+        ),
+    ] = None,
     name: Annotated[str, typer.Option("--name", help="What people read on the consent page.")] = "",
     scope: Annotated[str, typer.Option("--scope", help="Separated by spaces.")] = " ".join(
         ClientRegistration(client_id=ClientId("")).scope
@@ -55,6 +63,10 @@ def add(
             "--grant", metavar="TYPE", help="Several allowed; else authorization_code and refresh_token."
         ),
     ] = None,
+    device: Annotated[
+        bool,
+        typer.Option("--device", help="It shows a code that people type elsewhere (RFC 8628); needs no redirect."),
+    ] = False,
     method: Annotated[
         Method, typer.Option("--auth-method", help="How it sends its secret.")
     ] = "client_secret_basic",
@@ -78,6 +90,13 @@ def add(
             help="Its public keys (JWK Set): it signs instead of sending a secret.",
         ),
     ] = None,
+    jwks_uri: Annotated[
+        str | None, typer.Option("--jwks-uri", metavar="URL", help="Where they are, instead of --jwks.")
+    ] = None,
+    details_type: Annotated[
+        list[str] | None,
+        typer.Option("--details-type", help="What it may ask for by authorization_details; several allowed."),
+    ] = None,
     dpop: Annotated[bool, typer.Option("--dpop", help="It gets tokens bound to its key alone.")] = False,
     token_format: Annotated[
         AccessTokenFormat,
@@ -98,22 +117,25 @@ def add(
     json: Json = False,
 ) -> None:
     """Register a client; its secret is made here and printed once, with the configuration that it needs."""
-    if public and jwks:
-        raise ConfigurationError(
-            Finding.CLIENT_METADATA_BAD, client_id=client_id, member="jwks", reason="a public client has none"
-        )
-    secret = None if public or native or jwks else Secret(system_entropy())
+    has_keys = jwks is not None or jwks_uri is not None
+    if public and has_keys:
+        member, reason = "jwks" if jwks else "jwks_uri", "a public client has none"
+        raise ConfigurationError(Finding.CLIENT_METADATA_BAD, client_id=client_id, member=member, reason=reason)
+    secret = None if public or native or has_keys else Secret(system_entropy())
     client = ClientRegistration(
         client_id=ClientId(client_id),
         secret_digest=secret.digest() if secret else None,
-        token_endpoint_auth_method="private_key_jwt" if jwks else method if secret else "none",
+        token_endpoint_auth_method="private_key_jwt" if has_keys else method if secret else "none",
+        jwks_uri=jwks_uri,
         jwks=jwks.read_text(encoding="utf-8", errors="replace") if jwks else None,
+        authorization_details_types=tuple(details_type or ()),
         dpop_bound_access_tokens=dpop,
         client_name=name,
         application_type="native" if native else "web",
         redirect_uris=frozenset(redirect_uri or ()),
         post_logout_redirect_uris=frozenset(post_logout or ()),
-        grant_types=frozenset[str](grant or ("authorization_code", "refresh_token")),
+        backchannel_logout_uri=logout_uri,
+        grant_types=_grants(grant, device=device, redirects=bool(redirect_uri)),
         scope=parse_scope(scope),
         id_token_signed_response_alg=id_token_alg,
         userinfo_signed_response_alg=userinfo_alg,
@@ -126,14 +148,16 @@ def add(
         client = replace(client, response_types=frozenset())
 
     async def work(store: ServerStore, settings: ServerSettings, now: Instant) -> str:
-        check_registration(client, settings.issuer, frozenset(settings.sector_identifier_uris))
+        policy = server_policy(settings)
+        check_registration(client, policy.issuer, policy.sector_identifier_uris, policy)
         if await store.find_client(client.client_id):
             raise ConfigurationError(Finding.CLIENT_TAKEN, client_id=client_id)
         if await store.find_user(Subject(client_id)):
             why = "a user's sub"
             raise ConfigurationError(Finding.CLIENT_METADATA_BAD, client_id=client_id, member="client_id", why=why)
+        sealer = server_sealer(MasterKey(settings.master_key))
+        await ensure_configured_keys(store, sealer, settings.signer, algorithms_of(client), now)
         await store.put_client(client, now, _event("client.added", client_id, now))
-        await ensure_keys(store, server_sealer(MasterKey(settings.master_key)), algorithms_of(client), now)
         return settings.issuer
 
     issuer = on_store(config, work)
@@ -142,7 +166,7 @@ def add(
         print_json({"issuer": issuer} | _document(client) | made)
         return
     say(f"Client {client_id} added." + (" Its secret is shown this once." if secret else ""))
-    if not jwks:
+    if not has_keys:
         print_data(_ready_configuration(issuer, client, secret, redirect_uri or []))
 
 
@@ -200,6 +224,14 @@ def _answer(client_id: str, word: str, *, found: bool, as_json: bool) -> None:
         say(f"{client_id}: {word}.")
 
 
+def _grants(named: list[str] | None, *, device: bool, redirects: bool) -> frozenset[str]:
+    """Those that were named; else the code flow, which a device without a redirect URI has no use for."""
+    if not device:
+        return frozenset(named or ("authorization_code", "refresh_token"))
+    usual = ("authorization_code", "refresh_token") if redirects else ("refresh_token",)
+    return frozenset({DEVICE_CODE, *(named or usual)})
+
+
 def _event(name: str, client_id: str, now: Instant) -> AuditEvent:
     return AuditEvent(at=now, name=name, client_id=client_id, detail={"by": "command line"})
 
@@ -213,16 +245,20 @@ def _document(client: ClientRegistration) -> dict[str, object]:
         "token_endpoint_auth_method": client.token_endpoint_auth_method,
         "redirect_uris": sorted(client.redirect_uris),
         "post_logout_redirect_uris": sorted(client.post_logout_redirect_uris),
+        "backchannel_logout_uri": client.backchannel_logout_uri,
         "grant_types": sorted(client.grant_types),
         "response_types": sorted(client.response_types),
         "scope": " ".join(client.scope),
         "id_token_signed_response_alg": client.id_token_signed_response_alg,
         "userinfo_signed_response_alg": client.userinfo_signed_response_alg,
+        "jwks_uri": client.jwks_uri,
         "subject_type": client.subject_type,
         "access_token_format": client.access_token_format,
+        "authorization_details_types": list(client.authorization_details_types),
         "dpop_bound_access_tokens": client.dpop_bound_access_tokens,
         "require_pushed_authorization_requests": client.require_pushed_authorization_requests,
         "response_modes": sorted(client.response_modes),
+        "self_registered": client.self_registered,
         "disabled": client.disabled,
     }
 

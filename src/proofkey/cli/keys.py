@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 from anyio import to_thread
 
-from proofkey.authorization_server.keys import FIRST, build_key_record, build_key_ring, signing_record
+from proofkey.authorization_server.keys import build_key_record, build_key_ring, first_algorithms, signing_record
 from proofkey.authorization_server.records import AuditEvent, SigningKeyRecord
 from proofkey.authorization_server.stores import ServerStore
 from proofkey.cli.output import Json, new_app, print_json, say
 from proofkey.cli.store_access import Config, on_store, print_table, shown_instant
+from proofkey.errors import ConfigurationError
+from proofkey.findings import Finding
 from proofkey.protocol.jose import SigningAlgorithm, generate_signing_key
 from proofkey.protocol.text import Instant
 from proofkey.runtime.clock import system_clock
@@ -70,11 +72,15 @@ def _announce(
     """`algorithms` None stands for all that have a key; `again`: even where a key is announced already."""
 
     async def work(store: ServerStore, settings: ServerSettings, now: Instant) -> list[SigningKeyRecord]:
-        lifetimes = server_policy(settings).lifetimes
+        if settings.signer is not None:
+            reason = "a signer has the keys: name the next one there, with its active_from"
+            raise ConfigurationError(Finding.CONFIG_VALUE, key="server.signer", reason=reason)
+        policy = server_policy(settings)
+        lifetimes = policy.lifetimes
         sealer = server_sealer(MasterKey(settings.master_key))
         records = await store.list_signing_keys()
         if not records:
-            return await _first_keys(store, sealer, now)
+            return await _first_keys(store, sealer, now, first_algorithms(policy))
         ring = build_key_ring(records, now, sealer)  # the master key is the one that sealed the others
         active_from = now if at_once else Instant(now + lifetimes.key_announcement)
         made: list[SigningKeyRecord] = []
@@ -97,9 +103,11 @@ def _announced(
     return next((record for record in coming if record.retired_at is None), None)
 
 
-async def _first_keys(store: ServerStore, sealer: Sealer, now: Instant) -> list[SigningKeyRecord]:
-    """One of each algorithm, as the server's first start makes them."""
-    keys = [await to_thread.run_sync(generate_signing_key, algorithm) for algorithm in FIRST]
+async def _first_keys(
+    store: ServerStore, sealer: Sealer, now: Instant, algorithms: Sequence[SigningAlgorithm]
+) -> list[SigningKeyRecord]:
+    """One of each of these algorithms, as the server's first start makes them."""
+    keys = [await to_thread.run_sync(generate_signing_key, algorithm) for algorithm in algorithms]
     records = [build_key_record(key, now, now, sealer) for key in keys]
     event = AuditEvent(at=now, name="keys.made", detail={"kids": " ".join(key.kid for key in keys)})
     await store.insert_first_signing_keys(records, event)

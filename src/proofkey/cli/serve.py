@@ -19,7 +19,7 @@ from proofkey.runtime.settings import ServerSettings, Settings
 from proofkey.store.address import shown_store
 from proofkey.web.endpoints import Core
 from proofkey.web.server import Server
-from proofkey.web.uvicorn_run import DrainingServer, Listener, bind, run_async
+from proofkey.web.uvicorn_run import DrainingServer, Listener, bind, run_async, settle
 from proofkey.web.workers import Workers
 
 DEFAULT_PORT: Final = 9000
@@ -72,6 +72,9 @@ def run_serve(config: Path | None, *, port: int, host: str, workers: int | None,
         if count == 1:
             run_async(lambda: _serve_here(server, listener, announce))
         else:
+            if settings.server.store.startswith("sqlite:"):
+                reason = "processes on one SQLite file wait for each other's writes; PostgreSQL is for more"
+                emit("serve.workers", level="warning", workers=count, reason=reason)
             orders = {"config": str(config.absolute()) if config else "", "log_json": log_json}
             _serve_in_workers(server, listener, announce, count, orders)
     finally:
@@ -92,6 +95,7 @@ def check_start(settings: ServerSettings, host: str, workers: int) -> None:
 async def _serve_here(server: Server, listener: Listener, announce: "Announcement") -> None:
     async with server.running() as core:
         await announce.prepare(core)
+        settle()
         await DrainingServer(server.asgi(), announce.say).serve(list(listener.sockets))
 
 
@@ -105,8 +109,6 @@ def _serve_in_workers(
             await announce.prepare(core)
 
     run_async(prepare)
-    reason = "processes on one SQLite file wait for each other's writes; PostgreSQL is for more"
-    emit("serve.workers", level="warning", workers=count, reason=reason)
     Workers(count, listener, orders).run(announce.say)
 
 

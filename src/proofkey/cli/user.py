@@ -113,9 +113,27 @@ def delete(username: Username, config: Config = None, json: Json = False) -> Non
 
 
 @app.command("sign-out")
-def sign_out(username: Username, config: Config = None, json: Json = False) -> None:
+def sign_out(
+    username: Annotated[str | None, typer.Argument(metavar="[USERNAME]", help="As the person types it.")] = None,
+    everybody: Annotated[bool, typer.Option("--all", help="Everybody: after a backup was restored.")] = False,
+    config: Config = None,
+    json: Json = False,
+) -> None:
     """End the user's sign-ins and refresh families; the account stays."""
-    _change(config, username, "signed out", lambda store: store.end_user_sessions, as_json=json)
+    if (username is None) is not everybody:
+        raise typer.BadParameter("name one user, or say --all", param_hint="USERNAME")
+    if username is not None:
+        _change(config, username, "signed out", lambda store: store.end_user_sessions, as_json=json)
+        return
+
+    async def work(store: ServerStore, _settings: ServerSettings, now: Instant) -> int:
+        users = await store.list_users()
+        for user in users:
+            await store.end_user_sessions(user.sub, now, _event("user.signed_out", user.sub, now))
+        return len(users)
+
+    count = on_store(config, work)
+    _print_result({"users": str(count), "result": "signed out"}, None, f"{count} users signed out.", as_json=json)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing_extensions import TypeVar
 
 from proofkey.errors import InvalidScope, InvalidToken
 from proofkey.findings import Finding
+from proofkey.protocol.authorization_details import Detail, is_details
 from proofkey.protocol.claims import (
     LEEWAY,
     ClaimError,
@@ -82,6 +83,8 @@ class AccessToken(Generic[ClaimsT]):
     acr: str | None = None
     amr: tuple[str, ...] = ()
     cnf: Confirmation | None = None
+    authorization_details: tuple[Detail, ...] = ()
+    """What was granted in more words than a scope has (RFC 9396 §9.1), each an object with a `type`."""
     is_client_only: bool = False
     """True when no person stands behind it (RFC 9068 §2.2)."""
     user_key: tuple[str, str] = ("", "")
@@ -104,13 +107,13 @@ class AccessToken(Generic[ClaimsT]):
 class _OpenToken(Generic[ClaimsT]):
     """An `AccessToken` before it is sealed: the same slots, still writable.
 
-    A frozen class sets each of its 17 fields through a function call, which costs more than all checks of the
+    A frozen class sets each of its 18 fields through a function call, which costs more than all checks of the
     claims together; this one sets them plainly and then becomes the frozen class.
     """
 
     __slots__ = (
-        "acr", "amr", "aud", "auth_time", "claims", "client_id", "cnf", "exp", "iat", "is_client_only", "iss",
-        "jti", "permissions", "roles", "scope", "sub", "user_key",
+        "acr", "amr", "aud", "auth_time", "authorization_details", "claims", "client_id", "cnf", "exp", "iat",
+        "is_client_only", "iss", "jti", "permissions", "roles", "scope", "sub", "user_key",
     )  # fmt: skip
 
     iss: Issuer
@@ -127,6 +130,7 @@ class _OpenToken(Generic[ClaimsT]):
     acr: str | None
     amr: tuple[str, ...]
     cnf: Confirmation | None
+    authorization_details: tuple[Detail, ...]
     is_client_only: bool
     user_key: tuple[str, str]
     claims: ClaimsT
@@ -267,6 +271,7 @@ def read_claims(
     token.auth_time = read_instant(claims, "auth_time") if "auth_time" in claims else None
     token.acr = _read_acr(claims) if "acr" in claims else None
     token.amr = read_texts(claims, "amr") if "amr" in claims else ()
+    token.authorization_details = _read_details(claims) if "authorization_details" in claims else ()
     alone = dialect.is_client_only
     token.is_client_only = sub == client_id if alone is None else alone(claims, sub, client_id)
     token.user_key = (iss, sub) if dialect.user_key is None else dialect.user_key(claims)
@@ -337,3 +342,9 @@ def _read_acr(claims: Mapping[str, Any]) -> str:
     if isinstance(value, str):
         return value
     raise ClaimError(Finding.TOKEN_CLAIM_TYPE, claim="acr")
+
+
+def _read_details(claims: Mapping[str, Any]) -> tuple[Detail, ...]:
+    if is_details(value := claims["authorization_details"]):
+        return tuple(value)
+    raise ClaimError(Finding.TOKEN_CLAIM_TYPE, claim="authorization_details")

@@ -41,11 +41,15 @@ def certificate_thumbprint(der: bytes) -> str:
 
 @lru_cache(maxsize=256)
 def read_client_certificate(der: bytes) -> ClientCertificate:
-    """Raises: ValueError, x509.InvalidVersion, x509.DuplicateExtension when it is no certificate."""
+    """Alternative names of a kind that cannot be read (x400Address, ediPartyName) leave the certificate without
+    any: its thumbprint and its subject still count.
+
+    Raises: ValueError, x509.InvalidVersion, x509.DuplicateExtension when it is no certificate.
+    """
     certificate = x509.load_der_x509_certificate(der)
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
+    except (x509.ExtensionNotFound, x509.UnsupportedGeneralNameType):
         names = x509.SubjectAlternativeName([])
     return ClientCertificate(
         thumbprint=certificate_thumbprint(der),

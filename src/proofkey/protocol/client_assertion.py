@@ -164,17 +164,25 @@ class ClientAssertion(NamedTuple):
 
 
 def read_client_assertion(
-    assertion: Secret, client: ClientRegistration, *, issuer: Issuer, now: Instant
+    assertion: Secret,
+    client: ClientRegistration,
+    *,
+    issuer: Issuer,
+    now: Instant,
+    algorithms: frozenset[str] = ALGORITHM_NAMES,
+    one_audience: bool = False,
 ) -> ClientAssertion:
     """RFC 7523 §3, RFC 7523bis §4, OIDC Core §9: signed by a key that is registered for the client, for this one
     server, with little time left to live. `iat` and `nbf` may be 10 seconds ahead (FAPI 2.0 §5.3.2.1).
 
+    `algorithms` are those that the server takes at all; with `one_audience` `aud` is a string, never a list.
     Raises: InvalidClient, and nothing else.
     """
     try:
         keys = client_keys(client.jwks or "", client.token_endpoint_auth_signing_alg)
-        jws = verify_compact(assertion.reveal(), keys, assertion_algorithms(client))
-        return _read_assertion(jws, client.client_id, issuer, now)
+        jws = verify_compact(assertion.reveal(), keys, assertion_algorithms(client) & algorithms)
+        audiences = (issuer,) if one_audience else (issuer, [issuer])
+        return _read_assertion(jws, client.client_id, audiences, now)
     except (InvalidToken, ClaimError, Unavailable) as error:
         raise InvalidClient(error.finding, **{**error.facts, "client_id": client.client_id}) from error
 
@@ -204,7 +212,9 @@ def client_keys(jwks: str, algorithm: str | None) -> KeySet:
     return KeySet.from_document(json.dumps({"keys": listed}).encode())
 
 
-def _read_assertion(jws: VerifiedJws, client_id: ClientId, issuer: Issuer, now: Instant) -> ClientAssertion:
+def _read_assertion(
+    jws: VerifiedJws, client_id: ClientId, audiences: tuple[Issuer | list[Issuer], ...], now: Instant
+) -> ClientAssertion:
     """Raises: ClaimError."""
     typ: object = jws.header.get("typ", HEADER_TYPE)
     if not isinstance(typ, str) or typ.lower().removeprefix("application/") not in _TYPES:
@@ -215,8 +225,9 @@ def _read_assertion(jws: VerifiedJws, client_id: ClientId, issuer: Issuer, now: 
         raise ClaimError(Finding.TOKEN_JSON) from error
     if read_text(claims, "iss") != client_id or read_text(claims, "sub") != client_id:
         raise ClaimError(Finding.ASSERTION_CLIENT)
-    if claims.get("aud") not in (issuer, [issuer]):
-        raise ClaimError(Finding.ASSERTION_AUDIENCE, expected=issuer, found=str(claims.get("aud"))[:200])
+    if claims.get("aud") not in audiences:
+        found = str(claims.get("aud"))[:200]
+        raise ClaimError(Finding.ASSERTION_AUDIENCE, expected=str(audiences[0]), found=found)
     jti = read_text(claims, "jti")
     if len(jti) > MAX_JTI:
         raise ClaimError(Finding.TOKEN_CLAIM_TYPE, claim="jti")

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, cast, get_args
 
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc import jwk as joserfc_jwk
 from joserfc import jws
 from joserfc.errors import JoseError
@@ -22,6 +25,8 @@ SigningAlgorithm = Literal["ES256", "RS256", "PS256", "Ed25519", "EdDSA"]
 
 SIGNING_ALGORITHMS: Final[tuple[SigningAlgorithm, ...]] = get_args(SigningAlgorithm)
 RSA_BITS: Final = 3072
+_to_json: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_ES256: Final = ECDSA(SHA256())
 _PUBLIC_MEMBERS: Final = ("kty", "crv", "n", "e", "x", "y")
 _SECRET_MEMBERS: Final = ("d", "p", "q", "dp", "dq", "qi")
 _KEY_TYPES: Final[dict[SigningAlgorithm, tuple[str, str | None]]] = {
@@ -36,12 +41,14 @@ _KEY_TYPES: Final[dict[SigningAlgorithm, tuple[str, str | None]]] = {
 class SigningKey:
     """A private key with its kid and its one algorithm. It shows neither in repr nor in pickles."""
 
-    __slots__ = ("_jwk", "_key", "algorithm", "kid")
+    __slots__ = ("_ec", "_headers", "_jwk", "_key", "algorithm", "kid")
 
     def __init__(self, key: ECKey | RSAKey | OKPKey, algorithm: SigningAlgorithm, kid: str) -> None:
         self.algorithm: Final = algorithm
         self.kid: Final = kid
         self._key = key
+        self._ec = key.private_key if algorithm == "ES256" and isinstance(key, ECKey) else None
+        self._headers: dict[str, str] = {}
         self._jwk = cast("dict[str, Any]", key.as_dict(private=True))
 
     def sign(self, header_typ: str, claims: Mapping[str, Any]) -> str:
@@ -49,14 +56,22 @@ class SigningKey:
 
         An RSA signature takes 0.2 to 0.7 ms of CPU: call it in a thread.
         """
-        header = {"alg": self.algorithm, "kid": self.kid, "typ": header_typ}
-        payload = json.dumps(claims, separators=(",", ":"), allow_nan=False).encode()
-        shown = json.dumps(header, separators=(",", ":")).encode()
-        signed = f"{encode_base64url(shown)}.{encode_base64url(payload)}"
+        signed = f"{self._header_of(header_typ)}.{encode_claims(claims)}"
         return f"{signed}.{encode_base64url(self.signature_of(signed.encode()))}"
+
+    def _header_of(self, typ: str) -> str:
+        """The encoded header, made once for each typ."""
+        known = self._headers.get(typ)
+        if known is None:
+            known = encode_header(self.algorithm, self.kid, typ)
+            self._headers[typ] = known
+        return known
 
     def signature_of(self, signed: bytes) -> bytes:
         """The bare signature over these bytes."""
+        if self._ec is not None:  # ES256, the default: without the library's detour
+            r, s = decode_dss_signature(self._ec.sign(signed, _ES256))
+            return r.to_bytes(32, "big") + s.to_bytes(32, "big")
         name = "Ed25519" if self.algorithm == "EdDSA" else self.algorithm
         return jws.JWSRegistry.algorithms[name].sign(signed, self._key)
 
@@ -81,6 +96,17 @@ class SigningKey:
 
     def __reduce__(self) -> str:
         raise TypeError("a SigningKey is not pickled")
+
+
+def encode_header(algorithm: SigningAlgorithm, kid: str, typ: str) -> str:
+    """The first part of a compact JWS (RFC 7515 §7.1)."""
+    header = {"alg": algorithm, "kid": kid, "typ": typ}
+    return encode_base64url(json.dumps(header, separators=(",", ":")).encode())
+
+
+def encode_claims(claims: Mapping[str, Any]) -> str:
+    """The second part."""
+    return encode_base64url(_to_json(claims).encode())
 
 
 def generate_signing_key(algorithm: SigningAlgorithm, kid: str | None = None) -> SigningKey:

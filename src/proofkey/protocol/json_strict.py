@@ -19,15 +19,33 @@ def parse_object(data: bytes) -> dict[str, Any]:
 
     Raises: ValueError, and nothing else.
     """
+    value = _parse(data)
+    if not isinstance(value, dict):
+        raise ValueError("not one object")
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def parse_array(data: bytes) -> list[Any]:
+    """One JSON array, by the same rules.
+
+    Raises: ValueError, and nothing else.
+    """
+    value = _parse(data)
+    if not isinstance(value, list):
+        raise ValueError("not one array")
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def _parse(data: bytes) -> object:
     text = data.decode().strip(_SPACE)
     if text.find("{", 1) > 0 or text.count("[") >= MAX_DEPTH:  # else it cannot be nested too deep
         _check_depth(text)
     value, end = _DECODER.raw_decode(text)
-    if end != len(text) or not isinstance(value, dict):
-        raise ValueError("not one object")
+    if end != len(text):
+        raise ValueError("more than one value")
     if "\\" in text:
         json.dumps(value, ensure_ascii=False).encode()  # UnicodeEncodeError, a ValueError, for a lone surrogate
-    return value  # pyright: ignore[reportUnknownVariableType]
+    return value
 
 
 def _check_depth(text: str) -> None:

@@ -19,6 +19,7 @@ from proofkey.errors import (
     UnsupportedResponseType,
 )
 from proofkey.findings import Finding
+from proofkey.protocol.authorization_details import parse_authorization_details, write_authorization_details
 from proofkey.protocol.claims_request import parse_claims_request
 from proofkey.protocol.scope import format_scope, parse_scope
 from proofkey.protocol.text import ClientId, Issuer, Pairs, Secret, single
@@ -26,6 +27,7 @@ from proofkey.protocol.token_messages import (
     MAY_REPEAT,
     ClientCredentialsRequest,
     CodeRequest,
+    DeviceRequest,
     ExchangeRequest,
     RefreshRequest,
     TokenRequest,
@@ -44,6 +46,7 @@ __all__ = [
     "AuthorizationResponse",
     "ClientCredentialsRequest",
     "CodeRequest",
+    "DeviceRequest",
     "ExchangeRequest",
     "RedirectTarget",
     "RefreshRequest",
@@ -112,6 +115,8 @@ class AuthorizationRequest:
     """OIDC Core §5.5, as JSON text that was read once (`parse_claims_request`)."""
     dpop_jkt: str | None = None
     """The thumbprint of the key that the code is bound to (RFC 9449 §10)."""
+    authorization_details: str | None = None
+    """RFC 9396 §2, as JSON text that was read once (`parse_authorization_details`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,8 +160,8 @@ def parse_authorization_request(pairs: Pairs) -> AuthorizationRequest:
     """RFC 6749 §4.1.1, OIDC Core §3.1.2.1, RFC 7636 §4.3, RFC 8707 §2. Unknown parameters are ignored.
 
     Call `parse_redirect_target` and prove client and redirect URI first: all but NoLocation may be redirected.
-    Raises: NoLocation, InvalidRequest, UnsupportedResponseType, InvalidScope, InvalidTarget, RequestNotSupported,
-    RequestUriNotSupported.
+    Raises: NoLocation, InvalidRequest, UnsupportedResponseType, InvalidScope, InvalidTarget,
+    InvalidAuthorizationDetails, RequestNotSupported, RequestUriNotSupported.
     """
     target = parse_redirect_target(pairs)
     sent = single(pairs, may_repeat=MAY_REPEAT)
@@ -181,6 +186,7 @@ def parse_authorization_request(pairs: Pairs) -> AuthorizationRequest:
         ui_locales=tuple(sent.get("ui_locales", "").split()),
         claims=_parse_claims(sent.get("claims")),
         dpop_jkt=_parse_dpop_jkt(sent.get("dpop_jkt")),
+        authorization_details=_parse_details(sent.get("authorization_details")),
     )
 
 
@@ -201,6 +207,7 @@ def build_authorization_request_url(endpoint: str, request: AuthorizationRequest
         ("ui_locales", " ".join(request.ui_locales)),
         ("claims", request.claims),
         ("dpop_jkt", request.dpop_jkt),
+        ("authorization_details", request.authorization_details),
     )
     return with_query(
         endpoint,
@@ -288,6 +295,10 @@ def _parse_claims(text: str | None) -> str | None:
     if text is not None:
         parse_claims_request(text)
     return text
+
+
+def _parse_details(text: str | None) -> str | None:
+    return None if text is None else write_authorization_details(parse_authorization_details(text))
 
 
 def _parse_prompt(text: str) -> frozenset[str]:

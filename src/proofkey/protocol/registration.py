@@ -65,6 +65,8 @@ class ClientRegistration:
     disabled: bool = False
     jwks: str | None = None
     """The client's public keys, a JWK Set as JSON text (RFC 7591 §2)."""
+    jwks_uri: str | None = None
+    """Where they are, instead (RFC 7591 §2)."""
     token_endpoint_auth_signing_alg: str | None = None
     """The one algorithm of its assertions; None: what its keys are for (OIDC Registration §2)."""
     tls_client_auth_subject_dn: str | None = None
@@ -75,8 +77,52 @@ class ClientRegistration:
     tls_client_auth_san_email: str | None = None
     tls_client_certificate_bound_access_tokens: bool = False
     """Every access token is bound to the certificate of the request (RFC 8705 §3)."""
+    authorization_details_types: tuple[str, ...] = ()
+    """The types of authorization_details that it may ask for (RFC 9396 §10); empty: none."""
     dpop_bound_access_tokens: bool = False
     """Every token request has a DPoP proof (RFC 9449 §5.2)."""
+    backchannel_logout_uri: str | None = None
+    """Where it is told that a sign-in has ended (OIDC Back-Channel Logout §2.2)."""
+    backchannel_logout_session_required: bool = False
+    """It needs the `sid` in logout tokens, which always have it."""
+    client_uri: str | None = None
+    """What it says about itself (RFC 7591 §2): kept and told again, and shown to nobody."""
+    logo_uri: str | None = None
+    policy_uri: str | None = None
+    tos_uri: str | None = None
+    contacts: tuple[str, ...] = ()
+    software_id: str | None = None
+    software_version: str | None = None
+    self_registered: bool = False
+    """It registered itself: nobody here vouches for what it says."""
+    changed_at: int = 0
+    """Seconds since 1970: a consent that was given before says nothing about what the client is now."""
+    document_until: int | None = None
+    """Seconds since 1970: so long what its own document said is as good as new; None: it has no such document."""
+    document_read_at: int = 0
+    """Seconds since 1970: when its host last answered."""
+    grants_since: int = 0
+    """Seconds since 1970: what was granted before was for a client of another kind, and is dead."""
+
+    @property
+    def has_keys(self) -> bool:
+        """Keys of its own are registered: themselves, or where they are."""
+        return self.jwks is not None or self.jwks_uri is not None
+
+    @classmethod
+    def emptied(cls, client_id: ClientId) -> "ClientRegistration":
+        """What stays of a client that deleted its registration (RFC 7592 §2.3): nothing that it could act by."""
+        return cls(
+            client_id=client_id,
+            grant_types=frozenset(),
+            response_types=frozenset(),
+            scope=(),
+            self_registered=True,
+        )
+
+    @property
+    def is_emptied(self) -> bool:
+        return self.self_registered and not self.grant_types
 
     @property
     def is_public(self) -> bool:

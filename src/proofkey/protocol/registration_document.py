@@ -1,5 +1,6 @@
 """A client's registration, read from a document with the names of RFC 7591 §2."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -12,6 +13,8 @@ from proofkey.protocol.registration import (
     ACCESS_TOKEN_FORMATS,
     APPLICATION_TYPES,
     AUTH_METHODS,
+    SECRET_METHODS,
+    TLS_METHODS,
     AccessTokenFormat,
     ApplicationType,
     AuthMethod,
@@ -38,23 +41,29 @@ _MEMBERS: Final = frozenset(
         "default_acr_values", "response_modes", "require_pushed_authorization_requests",
         "require_signed_request_object", "request_object_signing_alg", "authorization_signed_response_alg",
         "skip_consent", "disabled", "allow_insecure_without_pkce",
+        "jwks", "jwks_uri", "token_endpoint_auth_signing_alg",
+        "tls_client_auth_subject_dn", "tls_client_auth_san_dns", "tls_client_auth_san_uri",
+        "tls_client_auth_san_ip", "tls_client_auth_san_email", "tls_client_certificate_bound_access_tokens",
+        "dpop_bound_access_tokens", "authorization_details_types", "backchannel_logout_uri",
+        "backchannel_logout_session_required", "client_uri", "logo_uri", "policy_uri", "tos_uri", "contacts",
+        "software_id", "software_version",
     }
 )  # fmt: skip
 _NOT_BUILT: Final = frozenset(
     {
-        "backchannel_logout_session_required", "backchannel_logout_uri", "client_uri", "contacts",
-        "dpop_bound_access_tokens", "id_token_encrypted_response_alg",
-        "id_token_encrypted_response_enc", "jwks", "jwks_uri", "logo_uri", "policy_uri", "private_key_file",
-        "request_uris", "software_id", "software_version",
-        "tls_client_auth_san_dns", "tls_client_auth_subject_dn", "tls_client_certificate_bound_access_tokens",
-        "token_endpoint_auth_signing_alg", "tos_uri",
+        "id_token_encrypted_response_alg", "id_token_encrypted_response_enc", "private_key_file",
+        "request_uris",
     }
 )  # fmt: skip
-_METHODS_NOT_BUILT: Final = (
-    "client_secret_jwt",
-    "private_key_jwt",
-    "self_signed_tls_client_auth",
-    "tls_client_auth",
+_METHODS_NOT_BUILT: Final = ("client_secret_jwt",)
+_ADDRESSES: Final = ("jwks_uri", "backchannel_logout_uri", "client_uri", "logo_uri", "policy_uri", "tos_uri")
+_TEXTS: Final = (
+    *("tls_client_auth_subject_dn", "tls_client_auth_san_dns", "tls_client_auth_san_uri"),
+    *("tls_client_auth_san_ip", "tls_client_auth_san_email", "software_id", "software_version"),
+)
+_FLAGS: Final = (
+    *("tls_client_certificate_bound_access_tokens", "dpop_bound_access_tokens"),
+    "backchannel_logout_session_required",
 )
 
 
@@ -112,6 +121,14 @@ def parse_registration(
         skip_consent=reader.flag("skip_consent"),
         allow_insecure_without_pkce=reader.flag("allow_insecure_without_pkce"),
         disabled=reader.flag("disabled"),
+        jwks=reader.keys(),
+        token_endpoint_auth_signing_alg=reader.choice(
+            "token_endpoint_auth_signing_alg", REQUEST_OBJECT_ALGORITHMS, ""
+        )
+        or None,
+        authorization_details_types=reader.texts("authorization_details_types", ()),
+        contacts=reader.texts("contacts", ()),
+        **reader.plain(issuer),
     )
 
 
@@ -155,6 +172,37 @@ class _Reader:
             raise self.bad(member, "true or false is needed")
         return value
 
+    def plain(self, issuer: str) -> dict[str, Any]:
+        """The members that are one address, text or flag, by name."""
+        return {
+            **{name: self.address(name, issuer) for name in _ADDRESSES},
+            **{name: self.text(name, "") or None for name in _TEXTS},
+            **{name: self.flag(name) for name in _FLAGS},
+        }
+
+    def keys(self) -> str | None:
+        """The JWK Set as JSON text; what is in it is not judged here."""
+        value: object = self.document.get("jwks")
+        if value is None:
+            return None
+        if not isinstance(value, Mapping):
+            raise self.bad("jwks", "a JWK Set is needed")
+        try:
+            return json.dumps(value, sort_keys=True)
+        except (TypeError, ValueError) as error:
+            raise self.bad("jwks", "a JWK Set is needed") from error
+
+    def address(self, member: str, issuer: str) -> str | None:
+        """An https URL; http on loopback only while the issuer is that itself."""
+        uri = self.text(member, "")
+        if not uri:
+            return None
+        try:
+            check_redirect_uri_syntax(uri, application_type="web", issuer=issuer)
+        except ConfigurationError as error:
+            raise self.bad(member, "an https URL is needed") from error
+        return uri
+
     def seconds(self, member: str) -> int | None:
         value: object = self.document.get(member)
         if value is None:
@@ -168,8 +216,8 @@ class _Reader:
         if not isinstance(value, list | tuple):
             raise self.bad(member, "a list of strings is needed")
         items = tuple(cast("list[object]", value))
-        if not all(isinstance(item, str) for item in items):
-            raise self.bad(member, "a list of strings is needed")
+        if not all(isinstance(item, str) and item.isprintable() for item in items):
+            raise self.bad(member, "a list of printable strings is needed")
         return cast("tuple[str, ...]", items)
 
     def choice(self, member: str, allowed: tuple[str, ...], default: str) -> str:
@@ -196,11 +244,13 @@ class _Reader:
             raise ConfigurationError(
                 Finding.CONFIG_NOT_BUILT, client_id=self.client_id, member="token_endpoint_auth_method"
             )
-        name = self.choice("token_endpoint_auth_method", AUTH_METHODS, _DEFAULTS.token_endpoint_auth_method)
+        name = self.choice(
+            "token_endpoint_auth_method", (*AUTH_METHODS, *TLS_METHODS), _DEFAULTS.token_endpoint_auth_method
+        )
         method = cast("AuthMethod", name)
-        if method == "none" and secret is not None:
-            raise self.bad("client_secret", "a public client (token_endpoint_auth_method none) has no secret")
-        if method != "none" and secret is None and not self.secret_made_elsewhere:
+        if method not in SECRET_METHODS and secret is not None:
+            raise self.bad("client_secret", f"token_endpoint_auth_method {method} has none")
+        if method in SECRET_METHODS and secret is None and not self.secret_made_elsewhere:
             raise self.bad(
                 "client_secret", f"{method} needs one; a public client says token_endpoint_auth_method none"
             )

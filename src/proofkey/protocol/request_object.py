@@ -1,7 +1,7 @@
 """Request objects (RFC 9101): an authorization request as a JWT that its client has signed."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, cast
 
 from proofkey.errors import InvalidRequestObject, InvalidToken, Unavailable
@@ -30,16 +30,28 @@ LONGEST_LIFE: Final = 3600
 _OF_THE_JWT: Final = frozenset({"iss", "aud", "exp", "nbf", "iat", "jti", "sub"})
 
 
-def read_request_object(token: str, client: ClientRegistration, *, issuer: Issuer, now: Instant) -> Pairs:
+def read_request_object(
+    token: str,
+    client: ClientRegistration,
+    *,
+    issuer: Issuer,
+    now: Instant,
+    algorithms: Iterable[str] = ALGORITHMS,
+    dated: bool = False,
+) -> Pairs:
     """§6: the parameters of an object that a key registered for the client has signed, for this server, with
-    little time left to live. What they say is not judged here.
+    little time left to live. What they say is not judged here. `algorithms` are those that the server takes at
+    all; with `dated` there must be a `nbf` (FAPI 2.0 Message Signing §5.3.1).
 
     Raises: InvalidRequestObject, and nothing else.
     """
     try:
         keys = client_keys(client.jwks or "", client.request_object_signing_alg)
-        jws = verify_compact(token, keys, request_object_algorithms(client))
-        return tuple(_parameters_of(_read_claims(jws, client, issuer, now)))
+        jws = verify_compact(token, keys, request_object_algorithms(client).intersection(algorithms))
+        claims = _read_claims(jws, client, issuer, now)
+        if dated:
+            _ = read_instant(claims, "nbf")
+        return tuple(_parameters_of(claims))
     except (InvalidToken, ClaimError, Unavailable) as error:
         raise InvalidRequestObject(error.finding, **{**error.facts, "client_id": client.client_id}) from error
 
@@ -103,7 +115,7 @@ def _parameters_of(claims: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if name in MAY_REPEAT and isinstance(value, list):
             values = cast("list[object]", value)
         for one in values:
-            text = one if isinstance(one, str) else json.dumps(one, separators=(",", ":"))
+            text = one if isinstance(one, str) else json.dumps(one, separators=(",", ":"), ensure_ascii=False)
             if "\0" in text or "\0" in name:
                 raise ClaimError(Finding.TOKEN_JSON, claim=name[:64], reason="NUL")
             yield name, text

@@ -1,6 +1,7 @@
 """Throttles: two rules as pure functions, and what they ask of a store."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -54,6 +55,14 @@ class Throttles(Protocol):
         """Counts one attempt *before* it is made; Refused when it must wait. Atomic per key."""
         ...
 
+    async def look(self, rule: Limit | Backoff, key: str, now: Instant) -> Refused | None:
+        """What `take` would say now; counts nothing."""
+        ...
+
+    async def list_counted(self, rule: Limit | Backoff, now: Instant, most: int) -> Sequence[str]:
+        """Digests of at most `most` keys whose attempts are not forgiven yet."""
+        ...
+
     async def reset(self, rule: Limit | Backoff, key: str) -> None:
         """Forgets the attempts of that key (after a success)."""
         ...
@@ -69,6 +78,12 @@ def next_attempts(rule: Limit | Backoff, before: Attempts | None, now: float) ->
     if before is not None and before.next_at > now + longest + _CLOCKS_APART:
         before = None
     return _next_cell(rule, before, now) if isinstance(rule, Limit) else _next_failure(rule, before, now)
+
+
+def waits(rule: Limit | Backoff, before: Attempts | None, now: float) -> Refused | None:
+    """Refused when one more attempt at `now` would have to wait."""
+    after = next_attempts(rule, before, now)
+    return after if isinstance(after, Refused) else None
 
 
 def forget_at(rule: Limit | Backoff, attempts: Attempts) -> float:

@@ -6,12 +6,14 @@ from typing import Any, Final
 
 from proofkey.errors import InvalidRequest, InvalidScope, InvalidTarget, LoginFailed, UnsupportedGrantType
 from proofkey.findings import Finding
+from proofkey.protocol.authorization_details import Detail, parse_authorization_details
 from proofkey.protocol.json_strict import parse_object
 from proofkey.protocol.scope import format_scope, parse_scope
 from proofkey.protocol.text import Pairs, Secret, single
 
 MAY_REPEAT: Final = frozenset({"resource"})
 TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
 ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"
 JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
 _MAX_EXPIRES_IN: Final = 10 * 365 * 86400
@@ -25,6 +27,8 @@ class CodeRequest:
     redirect_uri: str | None = None
     code_verifier: Secret | None = None
     resource: tuple[str, ...] = ()
+    details: tuple[Detail, ...] = ()
+    """`authorization_details`, a part of what was granted; empty: all of it (RFC 9396 §6)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,7 @@ class RefreshRequest:
     refresh_token: Secret
     scope: tuple[str, ...] | None = None
     resource: tuple[str, ...] = ()
+    details: tuple[Detail, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,7 @@ class ClientCredentialsRequest:
 
     scope: tuple[str, ...] | None = None
     resource: tuple[str, ...] = ()
+    details: tuple[Detail, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +63,15 @@ class ExchangeRequest:
     has_actor: bool = False
 
 
-TokenRequest = CodeRequest | RefreshRequest | ClientCredentialsRequest | ExchangeRequest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRequest:
+    """RFC 8628 §3.4."""
+
+    device_code: Secret
+    resource: tuple[str, ...] = ()
+
+
+TokenRequest = CodeRequest | RefreshRequest | ClientCredentialsRequest | ExchangeRequest | DeviceRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,16 +88,21 @@ class TokenResponse:
 
 
 def parse_token_request(pairs: Pairs) -> TokenRequest:
-    """RFC 6749 §4.1.3, §4.4.2, §6; RFC 7636 §4.5; RFC 8693 §2.1; RFC 8707 §2.2. Unknown parameters are ignored.
+    """RFC 6749 §4.1.3, §4.4.2, §6; RFC 7636 §4.5; RFC 8693 §2.1; RFC 8707 §2.2; RFC 9396 §6. Unknown parameters
+    are ignored.
 
-    Raises: InvalidRequest, UnsupportedGrantType, InvalidScope, InvalidTarget.
+    Raises: InvalidRequest, UnsupportedGrantType, InvalidScope, InvalidTarget, InvalidAuthorizationDetails.
     """
     if ("grant_type", TOKEN_EXCHANGE) in pairs:
         return _parse_exchange_request(pairs)
+    if ("grant_type", DEVICE_CODE) in pairs:
+        return _parse_device_request(pairs)
     sent = single(pairs, may_repeat=MAY_REPEAT)
     grant_type = require(sent, "grant_type")
     resource = parse_resources(pairs)
     scope = parse_scope(sent["scope"]) if "scope" in sent else None
+    asked = sent.get("authorization_details")
+    details = parse_authorization_details(asked) if asked is not None else ()
     match grant_type:
         case "authorization_code":
             verifier = sent.get("code_verifier")
@@ -92,12 +111,13 @@ def parse_token_request(pairs: Pairs) -> TokenRequest:
                 redirect_uri=sent.get("redirect_uri"),
                 code_verifier=None if verifier is None else Secret(verifier),
                 resource=resource,
+                details=details,
             )
         case "refresh_token":
             token = Secret(require(sent, "refresh_token"))
-            return RefreshRequest(refresh_token=token, scope=scope, resource=resource)
+            return RefreshRequest(refresh_token=token, scope=scope, resource=resource, details=details)
         case "client_credentials":
-            return ClientCredentialsRequest(scope=scope, resource=resource)
+            return ClientCredentialsRequest(scope=scope, resource=resource, details=details)
         case _:
             raise UnsupportedGrantType(Finding.GRANT_TYPE_UNKNOWN, grant_type=grant_type[:64])
 
@@ -114,6 +134,12 @@ def _parse_exchange_request(pairs: Pairs) -> ExchangeRequest:
         requested_token_type=sent.get("requested_token_type"),
         has_actor="actor_token" in sent or "actor_token_type" in sent,
     )
+
+
+def _parse_device_request(pairs: Pairs) -> DeviceRequest:
+    """RFC 8628 §3.4."""
+    sent = single(pairs, may_repeat=MAY_REPEAT)
+    return DeviceRequest(device_code=Secret(require(sent, "device_code")), resource=parse_resources(pairs))
 
 
 def parse_resources(pairs: Pairs) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 from proofkey.errors import ConfigurationError, InvalidScope
 from proofkey.findings import Finding
-from proofkey.protocol.registration import ClientRegistration
+from proofkey.protocol.registration import TLS_METHODS, ClientRegistration
 from proofkey.protocol.registration_document import parse_registration
 from proofkey.protocol.scope import parse_scope
 from proofkey.protocol.uri import is_web_url
@@ -17,6 +17,17 @@ STANDARD_SCOPES: Final = frozenset({"openid", "profile", "email", "address", "ph
 _DEVELOPMENT: Final = "http://localhost"
 """Stands for the issuer where redirect URIs are checked: every provider here takes http on loopback hosts."""
 _OWN: Final = frozenset({"backchannel_logout_uri", "dpop_bound_access_tokens"})
+_IN_NO_TEMPLATE: Final = frozenset(
+    {
+        "authorization_details_types", "backchannel_logout_session_required", "client_uri", "contacts",
+        "jwks", "jwks_uri",
+        "logo_uri", "policy_uri", "software_id", "software_version", "tls_client_auth_san_dns",
+        "tls_client_auth_san_email", "tls_client_auth_san_ip", "tls_client_auth_san_uri",
+        "tls_client_auth_subject_dn", "tls_client_certificate_bound_access_tokens",
+        "token_endpoint_auth_signing_alg", "tos_uri",
+    }
+)  # fmt: skip
+"""Our server takes them; the registration files do not say them yet."""
 _TOP: Final = frozenset({"name", "issuer", "clients", "api"})
 _NO_SLUG: Final = re.compile(r"[^a-z0-9]+")
 _API: Final = frozenset({"resource", "resource_name", "scopes_supported", "roles", "introspection"})
@@ -166,6 +177,7 @@ def _read_client(document: Mapping[str, Any]) -> Client:
     if logout and not is_web_url(logout):
         key = "clients.backchannel_logout_uri"
         raise ConfigurationError(Finding.CONFIG_VALUE, key=key, value=logout[:200], expected="https")
+    _check_in_templates(plain)
     client = parse_registration(plain, issuer=_DEVELOPMENT, secret_made_elsewhere=True)
     for uri in (*client.redirect_uris, *client.post_logout_redirect_uris):
         if "*" in uri:
@@ -176,6 +188,17 @@ def _read_client(document: Mapping[str, Any]) -> Client:
         backchannel_logout_uri=logout or None,
         dpop_bound_access_tokens=_flag(document, "dpop_bound_access_tokens"),
     )
+
+
+def _check_in_templates(document: Mapping[str, Any]) -> None:
+    """Raises: ConfigurationError for what the registration files cannot say."""
+    client_id = str(document.get("client_id", ""))[:64]
+    for name in document:
+        if name in _IN_NO_TEMPLATE:
+            raise ConfigurationError(Finding.CONFIG_NOT_BUILT, client_id=client_id, member=name)
+    if document.get("token_endpoint_auth_method") in ("private_key_jwt", *TLS_METHODS):
+        member = "token_endpoint_auth_method"
+        raise ConfigurationError(Finding.CONFIG_NOT_BUILT, client_id=client_id, member=member)
 
 
 def _read_api(document: object, application: str) -> Api:

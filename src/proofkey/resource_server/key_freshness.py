@@ -25,13 +25,20 @@ def read_lifetime(cache_control: str | None, age: str | None = None) -> float:
 
     `no-store` and `no-cache` give the shortest.
     """
-    directives = dict(_directive(part) for part in (cache_control or "").lower().split(","))
-    if "no-store" in directives or "no-cache" in directives:
-        return SHORTEST_LIFETIME
-    seconds = _seconds(directives.get("max-age"))
+    seconds = read_max_age(cache_control, age)
     if seconds is None:
         return DEFAULT_LIFETIME
-    return min(max(seconds - (_seconds(age) or 0.0), SHORTEST_LIFETIME), LONGEST_LIFETIME)
+    return min(max(seconds, SHORTEST_LIFETIME), LONGEST_LIFETIME)
+
+
+def read_max_age(cache_control: str | None, age: str | None = None) -> float | None:
+    """Seconds that an answer is fresh by its own words, perhaps less than none; 0 with `no-store` or `no-cache`;
+    None when it says nothing."""
+    directives = dict(_directive(part) for part in (cache_control or "").lower().split(","))
+    if "no-store" in directives or "no-cache" in directives:
+        return 0.0
+    seconds = _seconds(directives.get("max-age"))
+    return None if seconds is None else seconds - (_seconds(age) or 0.0)
 
 
 class UnknownKids:

@@ -64,7 +64,7 @@ def emit(name: str, /, *, level: Level = "info", finding: Finding | None = None,
     if correlation is not None:
         record["correlation"] = correlation
     record |= checked
-    _log.log(number, "%s", _console(record), extra={"proofkey": record})
+    _log.log(number, "%s", _Line(record), extra={"proofkey": record})
 
 
 def refused(name: str, error: ProofkeyError, /, **facts: Fact) -> None:
@@ -148,6 +148,18 @@ def _foreign(record: logging.LogRecord) -> dict[str, str | int | float]:
     if record.exc_info and record.exc_info[1] is not None:
         return facts | {"error": _types(record.exc_info[1]), "where": _where(record.exc_info[1])}
     return facts | {"message": _cut(record.getMessage())}
+
+
+class _Line:
+    """A record as one line, written only where somebody wants it so."""
+
+    __slots__ = ("_record",)
+
+    def __init__(self, record: Mapping[str, str | int | float]) -> None:
+        self._record = record
+
+    def __str__(self) -> str:
+        return _console(self._record)
 
 
 def _console(record: Mapping[str, str | int | float]) -> str:

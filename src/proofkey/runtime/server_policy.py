@@ -3,14 +3,17 @@
 import json
 from collections.abc import Mapping
 
-from proofkey.authorization_server.policy import ConfiguredUser, Lifetimes, Policy, Resource
+from proofkey.authorization_server.policy import ConfiguredUser, DetailType, Policy, Resource
 from proofkey.errors import ConfigurationError, InvalidScope, InvalidTarget
 from proofkey.findings import Finding
 from proofkey.protocol.messages import parse_resources
 from proofkey.protocol.registration import AuthMethod, ClientRegistration
 from proofkey.protocol.scope import parse_scope
 from proofkey.protocol.text import ClientId, Issuer, Subject
-from proofkey.runtime.settings import ClientSettings, LifetimesSettings, ServerSettings, UserSettings
+from proofkey.runtime.settings import ClientSettings, ServerSettings, UserSettings
+from proofkey.runtime.settings_client_documents import client_documents
+from proofkey.runtime.settings_profile import features_of, lifetimes_of
+from proofkey.runtime.settings_registration import self_registration
 
 
 def server_policy(settings: ServerSettings) -> Policy:
@@ -34,17 +37,27 @@ def server_policy(settings: ServerSettings) -> Policy:
         _check_resource(resource)
     return Policy(
         issuer=Issuer(settings.issuer.rstrip("/")),
-        lifetimes=_lifetimes(settings.lifetimes),
+        lifetimes=lifetimes_of(settings),
         resources=resources,
         default_resource=settings.default_resource,
+        service_documentation=settings.service_documentation,
+        op_policy_uri=settings.op_policy_uri,
+        op_tos_uri=settings.op_tos_uri,
         acr_values=_acr_values(settings.acr_values),
         sector_identifier_uris=frozenset(settings.sector_identifier_uris),
+        authorization_details_types={
+            one.type: DetailType(**one.model_dump()) for one in settings.authorization_details_types
+        },
         clients=tuple(_client(one) for one in settings.clients),
         users=tuple(_user(one) for one in settings.users),
         client_certificates=settings.client_certificates if settings.client_certificate_header else None,
+        mtls_base_url=settings.mtls_base_url.rstrip("/") if settings.mtls_base_url else None,
         dpop_nonces=settings.dpop_nonces,
-        features=frozenset(settings.features),
+        profile=settings.profile,
+        features=features_of(settings),
         require_pushed_authorization_requests=settings.require_pushed_authorization_requests,
+        registration=self_registration(settings.registration),
+        client_documents=client_documents(settings.cimd),
         allow_insecure_no_throttles=settings.allow_insecure_no_throttles,
     )
 
@@ -66,6 +79,8 @@ def _client(settings: ClientSettings) -> ClientRegistration:
         application_type=settings.application_type,
         redirect_uris=frozenset(settings.redirect_uris),
         post_logout_redirect_uris=frozenset(settings.post_logout_redirect_uris),
+        backchannel_logout_uri=settings.backchannel_logout_uri,
+        backchannel_logout_session_required=settings.backchannel_logout_session_required,
         grant_types=frozenset(settings.grant_types),
         response_types=frozenset(settings.response_types),
         scope=scope,
@@ -86,7 +101,9 @@ def _client(settings: ClientSettings) -> ClientRegistration:
         skip_consent=settings.skip_consent,
         allow_insecure_without_pkce=settings.allow_insecure_without_pkce,
         jwks=None if settings.jwks is None else json.dumps(settings.jwks, sort_keys=True, default=str),
+        jwks_uri=settings.jwks_uri,
         token_endpoint_auth_signing_alg=settings.token_endpoint_auth_signing_alg,
+        authorization_details_types=settings.authorization_details_types,
         dpop_bound_access_tokens=settings.dpop_bound_access_tokens,
         tls_client_auth_subject_dn=settings.tls_client_auth_subject_dn,
         tls_client_auth_san_dns=settings.tls_client_auth_san_dns,
@@ -101,7 +118,7 @@ def _usual_method(settings: ClientSettings) -> AuthMethod:
     """What its credential is for; none without one."""
     if settings.client_secret is not None:
         return "client_secret_basic"
-    return "none" if settings.jwks is None else "private_key_jwt"
+    return "none" if settings.jwks is None and settings.jwks_uri is None else "private_key_jwt"
 
 
 def _acr_values(settings: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
@@ -121,10 +138,6 @@ def _user(settings: UserSettings) -> ConfiguredUser:
         roles=settings.roles,
         claims=settings.claims,
     )
-
-
-def _lifetimes(settings: LifetimesSettings) -> Lifetimes:
-    return Lifetimes(**settings.model_dump())
 
 
 def _check_resource(resource: Resource) -> None:

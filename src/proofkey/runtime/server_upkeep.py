@@ -30,9 +30,20 @@ class Kept(Protocol):
 
     async def upkeep(self) -> None: ...
 
+    async def deliver_logouts(self) -> None:
+        """Goes on until it is cancelled."""
+        ...
+
 
 async def keep(core: Kept, entropy: Entropy) -> None:
-    """Runs until it is cancelled: new keys are seen within a second, purging and rotation happen in time."""
+    """Runs until it is cancelled: new keys are seen within a second, purging and rotation happen in time, and
+    clients are told of logouts."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(core.deliver_logouts)
+        await _look_after(core, entropy)
+
+
+async def _look_after(core: Kept, entropy: Entropy) -> None:
     extra = sum(entropy().encode()) % (UPKEEP_ROUNDS // 10)
     rounds = 0
     while True:

@@ -15,16 +15,17 @@ from proofkey.runtime.settings_checks import check_built, check_document, resolv
 from proofkey.runtime.settings_model import (
     MODELS,
     ApiSettings,
-    ClientSettings,
     Document,
     IntrospectionSettings,
     IssuerSettings,
-    LifetimesSettings,
     LoginSettings,
     LogSettings,
     OutgoingSettings,
+)
+from proofkey.runtime.settings_server import (
+    ClientSettings,
+    LifetimesSettings,
     ResourceSettings,
-    Section,
     ServerSettings,
     UserSettings,
 )
@@ -38,6 +39,7 @@ from proofkey.runtime.settings_sources import (
     with_absolute_keys,
     with_secret_files,
 )
+from proofkey.runtime.settings_values import Section
 
 __all__ = [
     "ApiSettings",

@@ -7,15 +7,20 @@ from typing import Any, Final, cast
 
 from proofkey.errors import ConfigurationError
 from proofkey.findings import Finding
+from proofkey.protocol.messages import SIGNED_MODES
 from proofkey.protocol.metadata import check_own_issuer
 from proofkey.protocol.registration import TLS_METHODS
 from proofkey.protocol.secret_strength import check_secret_strength
 from proofkey.protocol.text import Secret
-from proofkey.protocol.uri import is_loopback_http, is_web_url
+from proofkey.protocol.uri import is_loopback_http, is_web_url, origin_of
 from proofkey.runtime.settings_api import check_api
-from proofkey.runtime.settings_model import Document, ServerSettings
+from proofkey.runtime.settings_client_documents import check_client_documents
+from proofkey.runtime.settings_model import Document
+from proofkey.runtime.settings_profile import check_profile, features_of
+from proofkey.runtime.settings_registration import check_registration_settings
+from proofkey.runtime.settings_server import ServerSettings
 from proofkey.store.open import MEMORY, POSTGRESQL, REDIS, sqlite_path
-from proofkey.transport.address import shown_address
+from proofkey.transport.address import read_private_hosts, shown_address
 
 Raw = Mapping[str, Any]
 
@@ -32,10 +37,6 @@ def _among(*values: object) -> Callable[[object], bool]:
     return lambda value: value in values
 
 
-def _lists(*values: str) -> Callable[[object], bool]:
-    return lambda found: isinstance(found, list | tuple) and any(one in cast("list[Any]", found) for one in values)
-
-
 _KEY_VALUE_SERVERS: Final = _begins("redis", "valkey")
 
 
@@ -48,16 +49,11 @@ class NotBuilt:
 
 
 NOT_BUILT: Final = (
-    NotBuilt("server.features", _lists("device", "registration", "cimd")),
-    NotBuilt("server.profile", _among("fapi2")),
-    NotBuilt("server.registration", _is_set),
     NotBuilt("server.store", _KEY_VALUE_SERVERS),
     NotBuilt(
         "server.clients.token_endpoint_auth_method",
         _among("client_secret_jwt"),
     ),
-    NotBuilt("server.clients.jwks_uri", _is_set),
-    NotBuilt("outgoing.allow_insecure_private_hosts", bool),
     NotBuilt("login.private_key_file", _is_set),
     NotBuilt("login.store", _KEY_VALUE_SERVERS),
 )
@@ -88,6 +84,7 @@ def check_document(document: Document) -> None:
     if ca_file is not None and not ca_file.is_file():
         key = "outgoing.ca_file"
         raise ConfigurationError(Finding.CONFIG_VALUE, key=key, file=str(ca_file), reason="no such file")
+    read_private_hosts(document.outgoing.allow_insecure_private_hosts)
 
 
 def resolved_store(key: str, url: str, base: Path) -> str:
@@ -107,6 +104,8 @@ def resolved_store(key: str, url: str, base: Path) -> str:
 
 
 def _urls(document: Document) -> Iterator[tuple[str, str | None]]:
+    for name in ("service_documentation", "op_policy_uri", "op_tos_uri") if document.server else ():
+        yield f"server.{name}", getattr(document.server, name)
     if document.api is not None:
         yield "api.issuer", document.api.issuer
         yield "api.public_url", document.api.public_url
@@ -145,25 +144,46 @@ def _check_server(document: Document) -> None:
         return
     if server.workers > 1 and server.store == "memory:":
         raise ConfigurationError(Finding.STORE_NOT_SHARED, key="server.store", workers=str(server.workers))
-    if server.require_pushed_authorization_requests and "par" not in server.features:
-        key = "server.require_pushed_authorization_requests"
-        raise ConfigurationError(Finding.CONFIG_VALUE, key=key, reason='features has no "par"')
+    _check_features(server)
     if server.allow_insecure_no_throttles and not is_loopback_http(server.issuer):
         key = "server.allow_insecure_no_throttles"
         raise ConfigurationError(Finding.CONFIG_VALUE, key=key, reason="only with an http issuer on loopback")
     _check_certificates(server)
+    check_registration_settings(server)
+    check_client_documents(server)
+    check_profile(server)
     for kind, names in (
         ("client_id", [client.client_id for client in server.clients]),
         ("username", [user.username for user in server.users]),
         ("identifier", [resource.identifier for resource in server.resources]),
+        ("authorization_details_types", [one.type for one in server.authorization_details_types]),
     ):
         repeated = next((name for name in names if names.count(name) > 1), None)
         if repeated is not None:
             raise ConfigurationError(Finding.CONFIG_VALUE, key=kind, value=repeated[:200], reason="stands twice")
 
 
+def _check_features(server: ServerSettings) -> None:
+    """What the server or a client is held to is on: nobody could ever meet it else."""
+    pushed = "require_pushed_authorization_requests"
+    demanded = [(f"server.{pushed}", "par", server.require_pushed_authorization_requests)]
+    for client in server.clients:
+        place = f"server.clients {client.client_id[:64]}"
+        signed_only = bool(client.response_modes) and set(client.response_modes) <= set(SIGNED_MODES)
+        demanded += [
+            (f"{place} {pushed}", "par", client.require_pushed_authorization_requests),
+            (f"{place} require_signed_request_object", "jar", client.require_signed_request_object),
+            (f"{place} response_modes", "jarm", signed_only),
+        ]
+    for key, feature, is_demanded in demanded:
+        if is_demanded and feature not in features_of(server):
+            raise ConfigurationError(Finding.CONFIG_VALUE, key=key, reason=f'features has no "{feature}"')
+
+
 def _check_certificates(server: ServerSettings) -> None:
     """A forwarded certificate needs a proxy that is believed, and clients of that kind need the header."""
+    if server.mtls_base_url is not None:
+        _check_mtls_base_url(server, server.mtls_base_url.rstrip("/"))
     if server.client_certificate_header is not None:
         if not server.trusted_proxies:
             fix = 'trusted_proxies = ["10.0.0.5/32"], the proxies that may say which certificate a client showed'
@@ -176,6 +196,19 @@ def _check_certificates(server: ServerSettings) -> None:
             fix = 'client_certificate_header = "Client-Cert", or the header that the proxy sets'
             key = "server.client_certificate_header"
             raise ConfigurationError(Finding.CONFIG_MISSING, key=key, needed_by=client.client_id[:64], fix=fix)
+
+
+def _check_mtls_base_url(server: ServerSettings, base: str) -> None:
+    """RFC 8705 §5: an origin, with certificates that somebody forwards."""
+    key = "server.mtls_base_url"
+    if server.client_certificate_header is None:
+        fix = 'client_certificate_header = "Client-Cert", or the header that the proxy sets'
+        missing = "server.client_certificate_header"
+        raise ConfigurationError(Finding.CONFIG_MISSING, key=missing, needed_by=key, fix=fix)
+    _check_url(key, base)
+    if base != origin_of(base):
+        reason = "an origin, for the paths are the issuer's: https://mtls.op.test"
+        raise ConfigurationError(Finding.CONFIG_VALUE, key=key, value=shown_address(base), reason=reason)
 
 
 def _values_at(values: object, keys: list[str], place: str = "") -> Iterator[tuple[str, object]]:

@@ -5,7 +5,8 @@ from typing import Literal, TypedDict
 
 from proofkey.protocol.text import Secret
 from proofkey.runtime.introspection import Introspection
-from proofkey.runtime.settings_model import ApiSettings, IntrospectionSettings, IssuerSettings, Names
+from proofkey.runtime.settings_model import ApiSettings, IntrospectionSettings, IssuerSettings
+from proofkey.runtime.settings_values import Names
 from proofkey.runtime.trust import TrustedIssuer
 
 

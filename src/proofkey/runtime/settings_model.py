@@ -1,164 +1,25 @@
-"""The sections of the one configuration, as values; the names are the keys of proofkey.toml."""
+"""The other sections of the one configuration, and all of it, as values; the names are its keys."""
 
 from collections.abc import Mapping
-from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic import AwareDatetime, BaseModel, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from proofkey.protocol.registration import AccessTokenFormat, ApplicationType, AuthMethod, SubjectType
-from proofkey.protocol.text import Secret
-
-
-def _secret(value: object) -> Secret:
-    if isinstance(value, Secret):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("text is expected")
-    return Secret(value)
-
-
-def _network(value: str) -> str:
-    return str(ip_network(value, strict=False))
-
-
-SecretText = Annotated[Secret, PlainValidator(_secret)]
-Network = Annotated[str, AfterValidator(_network)]
-LogLevel = Annotated[
-    Literal["debug", "info", "warning", "error"],
-    BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
-]
-Seconds = Annotated[int, Field(ge=0)]
-Feature = Literal["par", "device", "jar", "jarm", "registration", "cimd"]
-Names = str | tuple[str, ...]
-"""One name, or several."""
-
-
-def _listed(names: Names | None) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else names or ()
-
-
-class Section(BaseModel):
-    """Frozen; unknown keys are errors; a secret never shows in an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class LifetimesSettings(Section):
-    """All in seconds; see requirements §8 for the reasons."""
-
-    code: Annotated[int, Field(ge=1, le=600)] = 60
-    access_token: Annotated[int, Field(ge=1, le=3600)] = 900
-    client_credentials: Annotated[int, Field(ge=1, le=3600)] = 600
-    id_token: Annotated[int, Field(ge=1, le=3600)] = 300
-    refresh_idle: Seconds = 14 * 86400
-    refresh_absolute: Seconds = 30 * 86400
-    refresh_absolute_public: Seconds = 8 * 3600
-    refresh_grace: Annotated[int, Field(ge=0, le=60)] = 10
-    interaction: Annotated[int, Field(ge=1, le=3600)] = 600
-    pushed_request: Annotated[int, Field(ge=5, lt=600)] = 90
-    sign_in_idle: Seconds = 3600
-    sign_in_absolute: Seconds = 86400
-    key_use: Seconds = 90 * 86400
-    key_announcement: Seconds = 14 * 86400
-
-
-class ResourceSettings(Section):
-    """An API for which tokens are issued (RFC 8707); `clients` may introspect its tokens."""
-
-    identifier: str
-    scopes: tuple[str, ...] = ()
-    clients: tuple[str, ...] = ()
-    access_token_format: AccessTokenFormat = "jwt"
-
-
-class ClientSettings(Section):
-    """A client in the names of RFC 7591 §2."""
-
-    client_id: str
-    client_secret: SecretText | None = None
-    client_secret_file: Path | None = None
-    token_endpoint_auth_method: AuthMethod | None = None
-    """None: client_secret_basic with a secret, none without."""
-    client_name: str = ""
-    application_type: ApplicationType = "web"
-    redirect_uris: tuple[str, ...] = ()
-    post_logout_redirect_uris: tuple[str, ...] = ()
-    grant_types: tuple[str, ...] = ("authorization_code", "refresh_token")
-    response_types: tuple[str, ...] = ("code",)
-    scope: str = "openid profile email offline_access"
-    id_token_signed_response_alg: str = "ES256"
-    userinfo_signed_response_alg: str | None = None
-    subject_type: SubjectType = "public"
-    sector_identifier_uri: str | None = None
-    default_max_age: Seconds | None = None
-    require_auth_time: bool = False
-    default_acr_values: tuple[str, ...] = ()
-    access_token_format: AccessTokenFormat = "jwt"
-    introspection_signed_response_alg: str = "ES256"
-    response_modes: tuple[str, ...] = ()
-    """Empty: as the server offers."""
-    require_pushed_authorization_requests: bool = False
-    require_signed_request_object: bool = False
-    request_object_signing_alg: str | None = None
-    authorization_signed_response_alg: str = "ES256"
-    skip_consent: bool = False
-    allow_insecure_without_pkce: bool = False
-    token_endpoint_auth_signing_alg: str | None = None
-    dpop_bound_access_tokens: bool = False
-    tls_client_auth_subject_dn: str | None = None
-    tls_client_auth_san_dns: str | None = None
-    tls_client_auth_san_uri: str | None = None
-    tls_client_auth_san_ip: str | None = None
-    tls_client_auth_san_email: str | None = None
-    tls_client_certificate_bound_access_tokens: bool = False
-    jwks: Mapping[str, Any] | None = None
-    jwks_uri: str | None = None
-
-
-class UserSettings(Section):
-    """A user; the password is taken as it is."""
-
-    username: str
-    password: SecretText
-    password_file: Path | None = None
-    sub: str | None = None
-    roles: tuple[str, ...] = ()
-    claims: Mapping[str, Any] = Field(default_factory=dict)
-
-
-class ServerSettings(Section):
-    """The authorization server."""
-
-    issuer: str
-    master_key: SecretText
-    master_key_file: Path | None = None
-    workers: Annotated[int, Field(ge=1, le=64)] = 1
-    store: Annotated[str, Field(repr=False)] = "sqlite:///proofkey.db"
-    trusted_proxies: tuple[Network, ...] = ()
-    client_certificate_header: str | None = None
-    client_certificates: Literal["verified", "unverified"] = "verified"
-    """Whether the proxy that sets the header has checked who signed the certificate."""
-    profile: Literal["standard"] = "standard"
-    features: tuple[Feature, ...] = ("par",)
-    """What is on beside the common endpoints. A list that is written says all of it."""
-    require_pushed_authorization_requests: bool = False
-    """Of every client (RFC 9126 §5)."""
-    registration: Mapping[str, Any] | None = None
-    lifetimes: LifetimesSettings = LifetimesSettings()
-    default_resource: str | None = None
-    acr_values: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Authentication context classes, the weakest first, each with the factors (`amr`) that it takes."""
-    sector_identifier_uris: tuple[str, ...] = ()
-    """What clients with pairwise subjects may name as their sector; nothing is fetched from there."""
-    resources: tuple[ResourceSettings, ...] = ()
-    clients: tuple[ClientSettings, ...] = ()
-    users: tuple[UserSettings, ...] = ()
-    dpop_nonces: bool = False
-    """DPoP proofs must carry a nonce of this server."""
-    allow_insecure_no_throttles: bool = False
+from proofkey.runtime.settings_server import (
+    ClientDocumentSettings,
+    ClientSettings,
+    DetailTypeSettings,
+    LifetimesSettings,
+    RegistrationSettings,
+    ResourceSettings,
+    ServerSettings,
+    SignerKeySettings,
+    SignerSettings,
+    UserSettings,
+)
+from proofkey.runtime.settings_values import LogLevel, Names, Network, SecretText, Section, listed
 
 
 class OutgoingSettings(Section):
@@ -232,8 +93,8 @@ class ApiSettings(Section):
     @property
     def names(self) -> tuple[str, ...]:
         """What tokens may name as their audience, whichever issuer they are from."""
-        listed = (self.audience, *(one.audience for one in self.issuers))
-        every = [name for names in listed for name in _listed(names)]
+        audiences = (self.audience, *(one.audience for one in self.issuers))
+        every = [name for names in audiences for name in listed(names)]
         return tuple(dict.fromkeys(every))
 
 
@@ -294,9 +155,14 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "": Document,
     "server": ServerSettings,
     "server.lifetimes": LifetimesSettings,
+    "server.signer": SignerSettings,
+    "server.signer.keys": SignerKeySettings,
     "server.resources": ResourceSettings,
+    "server.authorization_details_types": DetailTypeSettings,
     "server.clients": ClientSettings,
     "server.users": UserSettings,
+    "server.registration": RegistrationSettings,
+    "server.cimd": ClientDocumentSettings,
     "outgoing": OutgoingSettings,
     "api": ApiSettings,
     "api.issuers": IssuerSettings,

@@ -10,8 +10,8 @@ from typing import Any, Final, Literal, cast
 
 from proofkey.protocol.text import Secret
 from proofkey.runtime.settings import Settings
-from proofkey.runtime.settings_model import Section
 from proofkey.runtime.settings_sources import OTHER_VARIABLES, PREFIX, SECRETS, Raw, read_environment, read_toml
+from proofkey.runtime.settings_values import Section
 from proofkey.store.address import shown_store
 
 MASK: Final = "***"

@@ -83,9 +83,10 @@ class PostgresqlServer:
         """`kill -9` of the postmaster; its children notice and end too."""
         end(self.process, signal.SIGKILL)
 
-    def sql(self, statement: str) -> str:
+    def sql(self, statement: str, *, database: str = "postgres") -> str:
         """Runs it with psql; rows as lines, columns separated by bars. Raises: ServerFailed."""
-        command = [postgresql_binary("psql"), "--no-psqlrc", "-qtA", "-c", statement, self.url]
+        url = self.url.removesuffix("postgres") + database
+        command = [postgresql_binary("psql"), "--no-psqlrc", "-qtA", "-c", statement, url]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own
         if done.returncode:
             raise ServerFailed(done.stderr[-2000:])

@@ -10,7 +10,7 @@ from proofkey.store.redis import RedisReplay
 from proofkey.store.sql.postgresql import Connection
 from proofkey.store.sql.replay import SqliteReplay
 from proofkey.store.sql.replay_postgresql import PostgresqlReplay
-from proofkey.testing.stores import PAUSE
+from proofkey.testing.stores_check_then_set import PAUSE
 
 
 class CheckThenSetMemory(MemoryReplay):

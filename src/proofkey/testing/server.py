@@ -19,7 +19,8 @@ from proofkey.runtime.entropy import system_entropy
 from proofkey.testing.toml import toml_document
 from proofkey.web.uvicorn_run import DrainingServer, bind, run_async
 
-START_SECONDS: Final = 30
+START_SECONDS: Final = 90
+"""After which a server that says nothing is given up; a busy machine takes its time."""
 STOP_SECONDS: Final = 20
 
 

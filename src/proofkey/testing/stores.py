@@ -6,16 +6,14 @@ many do; beside each race test the same test runs on them and must find more tha
 
 from typing import Any, Final
 
-import anyio
-
 from proofkey.authorization_server.records import (
-    NOBODY,
     AuditEvent,
     Authorization,
+    DeviceAuthorization,
     Interaction,
+    LogoutDelivery,
     OpaqueToken,
     PushedRequest,
-    Sender,
     SignIn,
     User,
 )
@@ -23,16 +21,9 @@ from proofkey.client.session import PendingLogin, Session, SessionTokens
 from proofkey.protocol.messages import AuthorizationRequest
 from proofkey.protocol.registration import ClientRegistration
 from proofkey.protocol.text import ClientId, Instant, Issuer, Secret, Subject, digest_of
-from proofkey.protocol.throttle import Attempts, Backoff, Limit, Refused, forget_at, next_attempts
-from proofkey.store.sql import SqliteServerStore, SqliteSessionStore
-from proofkey.store.sql import statements as sql
-from proofkey.store.sql.grants import SqlServerStore
-from proofkey.store.sql.sessions import SqlSessionStore
 
 START: Final = Instant(1_800_000_000)
 """The instant at which everything here begins; the same as `TurnedClock`'s."""
-PAUSE: Final = 0.05
-"""Seconds between look and write of a check-then-set store."""
 
 
 def a_client(client_id: str = "web", **changes: Any) -> ClientRegistration:  # noqa: ANN401  # fields of the record
@@ -108,6 +99,28 @@ def a_pushed_request(name: str = "pushed-1", **changes: Any) -> PushedRequest:  
     return PushedRequest(**members | changes)
 
 
+def a_device(name: str = "device-1", **changes: Any) -> DeviceAuthorization:  # noqa: ANN401
+    """A device that waits for a person, for ten minutes."""
+    members: dict[str, Any] = {
+        "digest": digest_of(name),
+        "user_code_digest": digest_of(f"user code of {name}"),
+        "client_id": ClientId("web"),
+        "request": AuthorizationRequest(
+            client_id=ClientId("web"),
+            redirect_uri="",
+            response_type="device",
+            scope=("openid", "profile"),
+            prompt=frozenset({"consent"}),
+        ),
+        "peer": "192.0.2.7",
+        "interval": 5,
+        "created_at": START,
+        "code_expires_at": Instant(START + 600),
+        "expires_at": Instant(START + 900),
+    }
+    return DeviceAuthorization(**members | changes)
+
+
 def an_opaque_token(name: str = "opaque-1", **changes: Any) -> OpaqueToken:  # noqa: ANN401
     """An access token of Ann's authorization of `web`, for a quarter of an hour."""
     members: dict[str, Any] = {
@@ -120,6 +133,18 @@ def an_opaque_token(name: str = "opaque-1", **changes: Any) -> OpaqueToken:  # n
         "expires_at": Instant(START + 900),
     }
     return OpaqueToken(**members | changes)
+
+
+def a_logout_delivery(sid: str = "sid-1", **changes: Any) -> LogoutDelivery:  # noqa: ANN401
+    """`web` got tokens in that sign-in of Ann's; nobody has ended it."""
+    members: dict[str, Any] = {
+        "sid": sid,
+        "client_id": ClientId("web"),
+        "sub": Subject("sub-of-ann"),
+        "created_at": START,
+        "expires_at": Instant(START + 604_800),
+    }
+    return LogoutDelivery(**members | changes)
 
 
 def an_authorization(id_: str = "grant-1", **changes: Any) -> Authorization:  # noqa: ANN401
@@ -196,113 +221,3 @@ def a_session(name: str = "cookie-1", **changes: Any) -> Session:  # noqa: ANN40
         "tokens": some_tokens(),
     }
     return Session(**members | changes)
-
-
-class CheckThenSetServer(SqlServerStore):
-    """Looks, waits, writes, in whichever database: wrong on purpose, for race tests only."""
-
-    async def use_code(self, id_: str, now: Instant, event: AuditEvent, sender: Sender = NOBODY) -> bool:
-        standing = await self.find_authorization(id_)
-        if standing is None or standing.authorization.code_used_at is not None:
-            return False
-        await anyio.sleep(PAUSE)
-        return await self._change(
-            "UPDATE authorizations SET code_used_at = ?, generation = 1 WHERE id = ?", (now, id_), event
-        )
-
-    async def rotate(
-        self,
-        id_: str,
-        generation: int,
-        now: Instant,
-        idle_expires_at: Instant,
-        expires_at: Instant,
-        event: AuditEvent,
-        sender: Sender = NOBODY,
-    ) -> bool:
-        standing = await self.find_authorization(id_)
-        if standing is None or standing.authorization.generation != generation:
-            return False
-        await anyio.sleep(PAUSE)
-        return await self._change(
-            "UPDATE authorizations SET generation = ?, rotated_at = ?, refresh_idle_expires_at = ?, expires_at = ?"
-            " WHERE id = ?",
-            (generation + 1, now, idle_expires_at, expires_at, id_),
-            event,
-        )
-
-    async def use_interaction(self, digest: str, now: Instant) -> bool:
-        interaction = await self.find_interaction(digest)
-        if interaction is None or interaction.used_at is not None:
-            return False
-        await anyio.sleep(PAUSE)
-        return await self._change("UPDATE interactions SET used_at = ? WHERE digest = ?", (now, digest))
-
-    async def use_pushed_request(self, digest: str, now: Instant) -> bool:
-        pushed = await self.find_pushed_request(digest)
-        if pushed is None or pushed.used_at is not None:
-            return False
-        await anyio.sleep(PAUSE)
-        return await self._change("UPDATE pushed_requests SET used_at = ? WHERE digest = ?", (now, digest))
-
-    async def revoke_opaque_token(self, token: OpaqueToken, now: Instant, event: AuditEvent) -> bool:
-        standing = await self.find_opaque_token(token.digest)
-        if standing is None or standing.row is None or standing.row.revoked_at is not None:
-            return False
-        await anyio.sleep(PAUSE)
-        return await self._change(
-            "UPDATE opaque_tokens SET revoked_at = ? WHERE digest = ?", (now, token.digest), event
-        )
-
-    async def end_sign_in(self, sid: str, now: Instant, event: AuditEvent) -> bool:
-        row = await self._database.one("SELECT ended_at FROM sign_ins WHERE sid = ?", (sid,))
-        if row is None or row[0] is not None:
-            return False
-        await anyio.sleep(PAUSE)
-        return await self._change("UPDATE sign_ins SET ended_at = ? WHERE sid = ?", (now, sid), event)
-
-    async def take(self, rule: Limit | Backoff, key: str, now: Instant) -> Refused | None:
-        place = (rule.name, digest_of(key))
-        row = await self._database.one(sql.FIND_ATTEMPTS, place)
-        after = next_attempts(rule, Attempts(*row) if row else None, now)
-        if isinstance(after, Refused):
-            return after
-        await anyio.sleep(PAUSE)
-        await self._change(sql.PUT_ATTEMPTS, (*place, after.next_at, after.count, forget_at(rule, after)))
-        return None
-
-
-class CheckThenSetServerStore(CheckThenSetServer, SqliteServerStore):
-    """In SQLite."""
-
-
-class CheckThenSetSessions(SqlSessionStore):
-    """Looks, waits, writes, in whichever database: wrong on purpose, for race tests only."""
-
-    async def take_pending(self, state_digest: str) -> PendingLogin | None:
-        pending = await self.find_pending(state_digest)
-        if pending is None:
-            return None
-        await anyio.sleep(PAUSE)
-        await self._change("DELETE FROM pending_logins WHERE state_digest = ?", (state_digest,))
-        return pending
-
-    async def acquire_refresh(self, id_: str, holder: str, now: Instant, lease: int) -> bool:
-        row = await self._database.one("SELECT refresh_until FROM sessions WHERE id = ?", (id_,))
-        if row is None or (row[0] is not None and row[0] > now):
-            return False
-        await anyio.sleep(PAUSE)
-        return await self._change(
-            "UPDATE sessions SET refresh_holder = ?, refresh_until = ? WHERE id = ?", (holder, now + lease, id_)
-        )
-
-    async def end_session(self, id_: str) -> bool:
-        if await self.find_session(id_) is None:
-            return False
-        await anyio.sleep(PAUSE)
-        await self._change("DELETE FROM sessions WHERE id = ?", (id_,))
-        return True
-
-
-class CheckThenSetSessionStore(CheckThenSetSessions, SqliteSessionStore):
-    """In SQLite."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from proofkey.store.sealed import Sealer
 from proofkey.store.sql.postgresql_server import PostgresqlServerStore, PostgresqlSessionStore
-from proofkey.testing.stores import CheckThenSetServer, CheckThenSetSessions
+from proofkey.testing.stores_check_then_set import CheckThenSetServer, CheckThenSetSessions
 
 
 class CheckThenSetPostgresqlServerStore(CheckThenSetServer, PostgresqlServerStore):

@@ -51,9 +51,9 @@ class HttpTransport:
             with anyio.fail_after(self._timeout):
                 return await self._exchange(ask, context)
         except TimeoutError as error:
-            raise _failed(ask, "Timeout") from error
+            raise failed(ask, "Timeout") from error
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, UnicodeError) as error:
-            raise _failed(ask, type(error).__name__) from error
+            raise failed(ask, type(error).__name__) from error
 
     async def aclose(self) -> None:
         """Nothing stays open between exchanges; the transport may be used again."""
@@ -64,7 +64,7 @@ class HttpTransport:
             httpx2.AsyncClient(
                 verify=context, timeout=None, follow_redirects=False, mounts=dict.fromkeys(DIRECT)
             ) as client,
-            client.stream(ask.method, ask.url, headers=_headers(ask), content=_content(ask)) as response,
+            client.stream(ask.method, ask.url, headers=build_headers(ask), content=build_content(ask)) as response,
         ):
             return await read_answer(response, ask)
 
@@ -73,7 +73,7 @@ async def read_answer(response: httpx2.Response, ask: Ask) -> Answer:
     """Reads the body up to `ask.max_bytes`. Raises: Unavailable when it is larger or compressed."""
     headers = {name.lower(): value for name, value in response.headers.items()}
     if headers.get("content-encoding", "identity").lower() != "identity":
-        raise _failed(ask, "ContentEncoding")  # never asked for, and a way around the size limit
+        raise failed(ask, "ContentEncoding")  # never asked for, and a way around the size limit
     declared = headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > ask.max_bytes and ask.method != "HEAD":
         raise _too_large(ask)
@@ -85,18 +85,21 @@ async def read_answer(response: httpx2.Response, ask: Ask) -> Answer:
     return Answer(response.status_code, headers, bytes(body))
 
 
-def _headers(ask: Ask) -> dict[str, str]:
+def build_headers(ask: Ask) -> dict[str, str]:
+    """What is sent with every request: JSON is wanted, and nothing compressed."""
     headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": USER_AGENT}
     if ask.form is not None:
         headers["content-type"] = "application/x-www-form-urlencoded"
     return headers | {name.lower(): value for name, value in ask.headers.items()}
 
 
-def _content(ask: Ask) -> bytes | None:
+def build_content(ask: Ask) -> bytes | None:
+    """The form as bytes."""
     return None if ask.form is None else urlencode(ask.form).encode()
 
 
-def _failed(ask: Ask, reason: str) -> Unavailable:
+def failed(ask: Ask, reason: str) -> Unavailable:
+    """Nothing came, or nothing that can be read; `reason` is for the log."""
     return Unavailable(Finding.OUTGOING_FAILED, address=shown_address(ask.url), reason=reason)
 
 

@@ -6,16 +6,35 @@ from typing import TYPE_CHECKING, Any, Final
 from proofkey.errors import missing_extra
 
 if TYPE_CHECKING:
+    from proofkey.authorization_server.hooks import ClaimsQuestion, ConsentQuestion, Person
+    from proofkey.authorization_server.signer import Signer, SignerKey
+    from proofkey.runtime.hooks import UserStore
     from proofkey.runtime.settings import Settings
     from proofkey.web.login import Login
     from proofkey.web.server import Server
 
-__all__ = ["Login", "Server", "Settings"]
+__all__ = [
+    "ClaimsQuestion",
+    "ConsentQuestion",
+    "Login",
+    "Person",
+    "Server",
+    "Settings",
+    "Signer",
+    "SignerKey",
+    "UserStore",
+]
 
 _PLACES: Final = {
     "Login": ("proofkey.web.login", "fastapi"),
     "Server": ("proofkey.web.server", "server"),
     "Settings": ("proofkey.runtime.settings", ""),
+    "ClaimsQuestion": ("proofkey.authorization_server.hooks", "server"),
+    "ConsentQuestion": ("proofkey.authorization_server.hooks", "server"),
+    "Person": ("proofkey.authorization_server.hooks", "server"),
+    "Signer": ("proofkey.authorization_server.signer", "server"),
+    "SignerKey": ("proofkey.authorization_server.signer", "server"),
+    "UserStore": ("proofkey.runtime.hooks", "server"),
 }
 """By name: its module, and the extra that brings what it needs."""
 

@@ -6,10 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from proofkey.authorization_server.answers import FormPost, Json, Jwt, Page, Redirect, Told
+from proofkey.authorization_server.answers import Empty, FormPost, Json, Jwt, Page, Redirect, Told
 from proofkey.authorization_server.records import AuditEvent
 from proofkey.errors import InvalidRequest, ProofkeyError, ServerError, Unavailable
 from proofkey.findings import Finding
+from proofkey.resource_server.sender_constraint import ALGORITHMS
 from proofkey.runtime.entropy import Entropy
 from proofkey.runtime.events import correlated, emit, internal_error, refused
 from proofkey.web.cors import ANY_ORIGIN, build_preflight_answer
@@ -27,12 +28,16 @@ class Dispatcher:
     `endpoints` is None until the server is started: 503 until then.
     """
 
-    __slots__ = ("_entropy", "_responder", "endpoints")
+    __slots__ = ("_algorithms", "_entropy", "_responder", "endpoints")
 
-    def __init__(self, responder: Responder, entropy: Entropy) -> None:
+    def __init__(
+        self, responder: Responder, entropy: Entropy, dpop_algorithms: tuple[str, ...] = ALGORITHMS
+    ) -> None:
+        """`dpop_algorithms` are named in challenges at UserInfo (RFC 9449 §7.1)."""
         self.endpoints: Endpoints | None = None
         self._responder = responder
         self._entropy = entropy
+        self._algorithms = dpop_algorithms
 
     async def dispatch(self, path: str | None, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request for `path` below the issuer; None stands for the well-known documents."""
@@ -70,11 +75,11 @@ class Dispatcher:
                 Finding.METHOD_WRONG, method=request.method[:16], allow=", ".join(endpoint.methods)
             )
         answer = await endpoint.answer(request, rest)
-        if not isinstance(answer, Redirect | FormPost | Page | Json | Jwt):
+        if not isinstance(answer, Redirect | FormPost | Page | Json | Jwt | Empty):
             return answer
         self._tell(endpoint.name, answer.told, request)
         after_form = endpoint.own_form and request.method == "POST"
-        return self._responder.respond(answer, self._responder.browser(request), after_form=after_form)
+        return self._responder.respond(answer, request, after_form=after_form)
 
     def _tell(self, name: str, told: Told, request: Request) -> None:
         if isinstance(told, ProofkeyError):
@@ -85,7 +90,7 @@ class Dispatcher:
             emit(told.name, level="info", finding=None, **facts, **_who(told))
 
     def _refuse(self, request: Request, error: ProofkeyError, face: Face, id_: str) -> Response:
-        problem = read_problem(error, face, request.headers)
+        problem = read_problem(error, face, request.headers, self._algorithms)
         if face != "page":
             document = problem.document()
             if problem.status >= 500:

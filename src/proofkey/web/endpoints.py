@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from proofkey.authorization_server.answers import Answer, Browser, Page, Redirect
-from proofkey.authorization_server.endpoints import introspect
+from proofkey.authorization_server.endpoints import introspect, register
 from proofkey.authorization_server.policy import Policy
 from proofkey.authorization_server.sender import Presented
 from proofkey.authorization_server.stores import ServerStore
@@ -21,22 +21,29 @@ from proofkey.protocol.uri import origin_of
 from proofkey.web.accept import is_accepted
 from proofkey.web.errors import Face
 from proofkey.web.forms import read_form, read_query
+from proofkey.web.json_body import read_document
 from proofkey.web.origin import check_same_site, is_same_site
 from proofkey.web.respond import Responder, build_json
 
 GET: Final = ("GET", "HEAD")
 POST: Final = ("POST",)
 DOCUMENT_SECONDS: Final = 3600
+LONGEST_QUERY: Final = 6000
+"""Characters: what proxies and browsers carry in an address."""
 
 PATHS: Final = frozenset(
     (
         *("/authorize", "/par", "/token", "/revoke", "/introspect"),
         *("/userinfo", "/jwks", "/end-session", "/signed-out"),
+        *("/device-authorization", "/device"),
     )
 )
 """Below the issuer; the well-known documents besides."""
 BELOW: Final = ("/interaction/", "/end-session/", "/static/")
 """These take an id or a file name."""
+
+REGISTER: Final = register.PATH
+"""Beside those, where the feature is on; `/register` is a likely address of an application's own."""
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{8,128}")
 
@@ -60,6 +67,8 @@ class Core(Protocol):
 
     async def upkeep(self) -> None: ...
 
+    async def deliver_logouts(self) -> None: ...
+
     async def authorize(self, pairs: Pairs, browser: Browser) -> Answer: ...
 
     async def interaction(self, id_: str, browser: Browser) -> Answer: ...
@@ -71,6 +80,14 @@ class Core(Protocol):
     async def push(
         self, pairs: Pairs, authorization: tuple[str, ...], peer: str, presented: Presented
     ) -> Answer: ...
+
+    async def authorize_device(
+        self, pairs: Pairs, authorization: tuple[str, ...], peer: str, presented: Presented
+    ) -> Answer: ...
+
+    async def device(self, pairs: Pairs) -> Answer: ...
+
+    async def enter_user_code(self, pairs: Pairs, browser: Browser) -> Answer: ...
 
     async def token(
         self, pairs: Pairs, authorization: tuple[str, ...], peer: str, presented: Presented
@@ -92,6 +109,17 @@ class Core(Protocol):
 
     async def userinfo(
         self, authorization: tuple[str, ...], pairs: Pairs, presented: Presented, method: str
+    ) -> Answer: ...
+
+    async def register(self, document: Mapping[str, Any], authorization: tuple[str, ...], peer: str) -> Answer: ...
+
+    async def registration(
+        self,
+        method: str,
+        client_id: str,
+        document: Mapping[str, Any],
+        authorization: tuple[str, ...],
+        peer: str,
     ) -> Answer: ...
 
     async def end_session(self, pairs: Pairs, browser: Browser) -> Answer: ...
@@ -138,7 +166,13 @@ class Endpoints:
         }
         if core.policy.offers("par"):
             self.at["/par"] = Endpoint(name="par", answer=self._push, methods=POST, face="oauth", cors=True)
-        self.under: Final[Mapping[str, Endpoint]] = {
+        if core.policy.offers("device"):
+            name = "device-authorization"
+            self.at[f"/{name}"] = Endpoint(name=name, answer=self._authorize_device, methods=POST, face="oauth")
+            self.at["/device"] = Endpoint(
+                name="device", answer=self._device, methods=both, face="page", own_form=True
+            )
+        self.under: Final[dict[str, Endpoint]] = {
             "/interaction/": Endpoint(
                 name="interaction", answer=self._interaction, methods=both, face="page", own_form=True
             ),
@@ -147,6 +181,21 @@ class Endpoints:
             ),
             "/static/": Endpoint(name="static", answer=self._static, methods=GET, face="page"),
         }
+
+        if core.policy.offers("registration"):
+            self._add_registration()
+
+    def _add_registration(self) -> None:
+        self.at[REGISTER] = Endpoint(
+            name="register", answer=self._register, methods=POST, face="registration", cors=True
+        )
+        self.under[f"{REGISTER}/"] = Endpoint(
+            name="registration",
+            answer=self._registration,
+            methods=(*GET, "PUT", "DELETE"),
+            face="registration",
+            cors=True,
+        )
 
     def find(self, path: str | None) -> tuple[Endpoint | None, str]:
         """The endpoint at `path` below the issuer, and what follows its own path; None asks for the metadata."""
@@ -160,7 +209,8 @@ class Endpoints:
         return None, ""
 
     async def _authorize(self, request: Request, rest: str) -> Answer:
-        return await self._core.authorize(await _pairs_of(request), self._responder.browser(request))
+        pairs, browser = await _pairs_of(request), self._responder.browser(request)
+        return self._asked_again(request, pairs, browser) or await self._core.authorize(pairs, browser)
 
     async def _interaction(self, request: Request, rest: str) -> Answer:
         """A page, or what its form sends: the consent form has a `decision`, the login form has none."""
@@ -177,6 +227,18 @@ class Endpoints:
         authorization = tuple(request.headers.getlist("authorization"))
         form, peer = await read_form(request), self._responder.peer(request)
         return await self._core.push(form, authorization, peer, self._responder.presented(request))
+
+    async def _authorize_device(self, request: Request, rest: str) -> Answer:
+        authorization = tuple(request.headers.getlist("authorization"))
+        form, peer = await read_form(request), self._responder.peer(request)
+        return await self._core.authorize_device(form, authorization, peer, self._responder.presented(request))
+
+    async def _device(self, request: Request, rest: str) -> Answer:
+        """RFC 8628 §3.3: the page where the code is typed, and what its form sends."""
+        if request.method != "POST":
+            return await self._core.device(read_query(request))
+        check_same_site(request.headers, self._origin)
+        return await self._core.enter_user_code(await read_form(request), self._responder.browser(request))
 
     async def _token(self, request: Request, rest: str) -> Answer:
         authorization = tuple(request.headers.getlist("authorization"))
@@ -204,17 +266,31 @@ class Endpoints:
         presented = self._responder.presented(request)
         return await self._core.userinfo(authorization, pairs, presented, request.method)
 
+    async def _register(self, request: Request, rest: str) -> Answer:
+        authorization = tuple(request.headers.getlist("authorization"))
+        return await self._core.register(
+            await read_document(request), authorization, self._responder.peer(request)
+        )
+
+    async def _registration(self, request: Request, rest: str) -> Answer:
+        authorization = tuple(request.headers.getlist("authorization"))
+        document = await read_document(request) if request.method == "PUT" else {}
+        peer = self._responder.peer(request)
+        return await self._core.registration(request.method, rest, document, authorization, peer)
+
     async def _end_session(self, request: Request, rest: str) -> Answer:
-        """A form that another site posts comes without our cookies (SameSite=Lax): it is asked again by GET, which
-        has them, so that the session that is there is seen."""
         pairs, browser = await _pairs_of(request), self._responder.browser(request)
-        if (
-            request.method == "POST"
-            and browser.sign_in is None
-            and not is_same_site(request.headers, self._origin)
-        ):
-            return Redirect(url=f"{self._core.policy.url('/end-session')}?{urlencode(pairs)}")
-        return await self._core.end_session(pairs, browser)
+        return self._asked_again(request, pairs, browser) or await self._core.end_session(pairs, browser)
+
+    def _asked_again(self, request: Request, pairs: Pairs, browser: Browser) -> Redirect | None:
+        """A form that another site posts comes without our cookies (SameSite=Lax): it is asked again by GET, which
+        has them, so that the session that is there is seen. None where that would gain nothing, or the address
+        would be too long."""
+        if request.method != "POST" or browser.sign_in or is_same_site(request.headers, self._origin):
+            return None
+        query = urlencode(pairs)
+        path = f"/{request.url.path.rpartition('/')[2]}"
+        return Redirect(url=f"{self._core.policy.url(path)}?{query}") if len(query) <= LONGEST_QUERY else None
 
     async def _confirm(self, request: Request, rest: str) -> Answer:
         id_ = _id_of(rest)

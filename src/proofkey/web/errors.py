@@ -1,7 +1,7 @@
 """The one place that turns an error into an answer: OAuth document, bearer challenge, or what a page shows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from starlette.datastructures import Headers
@@ -26,9 +26,11 @@ from proofkey.resource_server.challenge import Challenges, build_challenge, buil
 from proofkey.resource_server.credentials import scheme_of
 from proofkey.resource_server.sender_constraint import ALGORITHMS
 
-Face = Literal["page", "oauth", "bearer"]
-"""How an endpoint speaks: to a person, to a client (RFC 6749 §5.2), or to the holder of a token (RFC 6750 §3)."""
+Face = Literal["page", "oauth", "bearer", "registration"]
+"""How an endpoint speaks: to a person, to a client (RFC 6749 §5.2), to the holder of a token (RFC 6750 §3), or to
+the holder of a token that is no access token (RFC 7591 §3, RFC 7592 §2)."""
 
+_REGISTRATION: Final = "registration"
 _USERINFO: Final = Challenges(realm="userinfo", dpop_algorithms=ALGORITHMS)
 _BY_FINDING: Final[Mapping[Finding, int]] = {
     Finding.BODY_TOO_LARGE: 413,
@@ -67,8 +69,11 @@ class Problem:
         return {"error": self.error, "error_description": self.description}
 
 
-def read_problem(error: ProofkeyError, face: Face, request_headers: Headers) -> Problem:
-    """What to answer. Errors without a registered code, and all server faults, say no more than their class."""
+def read_problem(
+    error: ProofkeyError, face: Face, request_headers: Headers, algorithms: tuple[str, ...] = ALGORITHMS
+) -> Problem:
+    """What to answer. Errors without a registered code, and all server faults, say no more than their class.
+    `algorithms` are those by which a DPoP proof may be signed."""
     status = _status_of(error, face)
     headers: dict[str, str] = {}
     if isinstance(error, UseDpopNonce):
@@ -77,7 +82,7 @@ def read_problem(error: ProofkeyError, face: Face, request_headers: Headers) -> 
         headers["Retry-After"] = str(error.retry_after)
     if status == 405:
         headers["Allow"] = error.facts.get("allow", "")
-    challenge = _challenge_of(error, face, request_headers)
+    challenge = _challenge_of(error, face, request_headers, algorithms)
     if challenge:
         headers["WWW-Authenticate"] = challenge
     code, description = _words_of(error, status)
@@ -103,23 +108,29 @@ def _words_of(error: ProofkeyError, status: int) -> tuple[str, str]:
     return "server_error", Finding.INTERNAL.sentence
 
 
-def _challenge_of(error: ProofkeyError, face: Face, request_headers: Headers) -> str | None:
+def _challenge_of(
+    error: ProofkeyError, face: Face, request_headers: Headers, algorithms: tuple[str, ...]
+) -> str | None:
     if face == "bearer":
-        return _challenges_of(error, request_headers)
+        return _challenges_of(error, request_headers, replace(_USERINFO, dpop_algorithms=algorithms))
+    if face == "registration" and isinstance(error, NoCredentials | InvalidToken):
+        if isinstance(error, NoCredentials):
+            return build_challenge(realm=_REGISTRATION)
+        return build_challenge(realm=_REGISTRATION, error=error.error, description=error.description)
     if isinstance(error, InvalidClient) and _used_basic(request_headers):
         return 'Basic realm="token endpoint", charset="UTF-8"'
     return None
 
 
-def _challenges_of(error: ProofkeyError, request_headers: Headers) -> str | None:
+def _challenges_of(error: ProofkeyError, request_headers: Headers, offered: Challenges) -> str | None:
     """RFC 6750 §3, RFC 9449 §7.1."""
-    refusal = build_refusal(error, _USERINFO, scheme=scheme_of(request_headers.raw))
+    refusal = build_refusal(error, offered, scheme=scheme_of(request_headers.raw))
     challenges = refusal.headers.get("www-authenticate")
     if challenges is not None or not isinstance(error, OAuthError):
         return challenges
     if _status_of(error, "bearer") not in (400, 401, 403):
         return None
-    return build_challenge(realm=_USERINFO.realm, error=error.error, description=error.description)
+    return build_challenge(realm=offered.realm, error=error.error, description=error.description)
 
 
 def _used_basic(request_headers: Headers) -> bool:

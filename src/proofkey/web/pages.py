@@ -5,40 +5,50 @@ What a page may be given by name (everything is optional, text, and escaped):
 - login: `client_name`, `client_host`, `username`, `person` (who is signed in and may go on), `problem` (a
   sentence), `invalid` (the fields are marked wrong; as `problem` unless given)
 - consent: `client_name`, `client_host`, `person`, `scope`, `claims` and `resource` (sequences), `refresh_seconds`,
-  `loopback` (else told from `client_host`)
+  `loopback` (else told from `client_host`), `self_registered` (nobody vouches for its name), `described_at` (the
+  host at which it describes itself)
 - logout: `client_name`, `person`, `action` (where the form goes; else the page's own address), `stayed` (the
   person said no)
 - logged-out: `client_name`, `return_url`, `heading`, `text`
+- device: `state` (enter, confirm, allowed, denied), `user_code`; to enter `action` (where the form goes),
+  `problem`, `invalid`; to confirm what consent is given, `asked_from` (an address), `asked_here` (it is the
+  browser's own), `asked_minutes_ago`
 - error: `finding` (a Finding), `description`, `correlation_id`
 """
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
-from proofkey.authorization_server.answers import Page
+from proofkey.authorization_server.answers import Page, PageName
 from proofkey.findings import Finding
 from proofkey.protocol.text import Pairs
 from proofkey.protocol.uri import is_loopback_host, origin_of
+from proofkey.runtime.events import internal_error
 from proofkey.web import wording
 from proofkey.web.headers import build_content_policy, build_form_post_policy
+from proofkey.web.own_templates import Views, build_environment, check_templates
 
 _HERE: Final = Path(__file__).parent
 _STATIC_TYPES: Final = {
-    "proofkey.css": "text/css; charset=utf-8",
-    "proofkey.svg": "image/svg+xml",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".webp": "image/webp",
+    ".ico": "image/x-icon",
 }
 _LOOPBACK: Final = re.compile(r"127(\.[0-9]{1,3}){3}")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _UNSAFE_SCHEMES: Final = frozenset({"javascript", "data", "vbscript", "file", "blob", "about", "view-source"})
 
+_DEVICE_STATES: Final = ("enter", "confirm", "allowed", "denied")
 LOGGED_OUT_HEADING: Final = "You are signed out"
 LOGGED_OUT_TEXT: Final = "Close the browser window if others use this computer."
 
@@ -50,31 +60,33 @@ SUBMIT_DIGEST: Final = "sha256-" + b64encode(sha256(SUBMIT.encode()).digest()).d
 class Pages:
     """Renders the pages of one server; `issuer` gives their addresses and the host in the footer."""
 
-    __slots__ = ("_environment", "_files", "_shared")
+    __slots__ = ("_environment", "_files", "_ours", "_shared")
 
-    def __init__(self, issuer: str) -> None:
-        self._environment = Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+    def __init__(self, issuer: str, folder: Path | None = None) -> None:
+        """`folder` has templates that stand before ours, and their files in `static`.
+
+        Raises: ConfigurationError when one of them cannot be used.
+        """
+        self._ours = build_environment()
+        self._environment = build_environment(folder)
         self._files: dict[str, tuple[bytes, str]] = {}
         base = f"{urlsplit(issuer).path.rstrip('/')}/static"
         self._shared: Mapping[str, Any] = {
             "provider_host": urlsplit(issuer).netloc,
-            "style_url": f"{base}/{self._take('proofkey.css')}",
-            "icon_url": f"{base}/{self._take('proofkey.svg')}",
+            "style_url": f"{base}/{self._take(_HERE / 'static' / 'proofkey.css')}",
+            "icon_url": f"{base}/{self._take(_HERE / 'static' / 'proofkey.svg')}",
             "duration": wording.duration,
         }
+        if folder is not None:
+            own = sorted(file for file in folder.glob("static/*") if file.suffix in _STATIC_TYPES)
+            self._shared = {**self._shared, "files": {file.name: f"{base}/{self._take(file)}" for file in own}}
+            check_templates(folder, self._environment, self._ours, self._shared, sample_views())
 
-    def _take(self, name: str) -> str:
+    def _take(self, file: Path) -> str:
         """Reads a file once; its public name carries its digest, so it may be cached for ever."""
-        content = (_HERE / "static" / name).read_bytes()
-        stem, _, suffix = name.rpartition(".")
-        public = f"{stem}.{sha256(content).hexdigest()[:16]}.{suffix}"
-        self._files[public] = (content, _STATIC_TYPES[name])
+        content = file.read_bytes()
+        public = f"{file.stem}.{sha256(content).hexdigest()[:16]}{file.suffix}"
+        self._files[public] = (content, _STATIC_TYPES[file.suffix])
         return public
 
     def static(self, name: str) -> Response | None:
@@ -113,11 +125,15 @@ class Pages:
     def render_template(
         self, name: str, view: Mapping[str, Any], status: int, headers: Mapping[str, str]
     ) -> Response:
-        """`templates/<name>.html` with the addresses that every page has."""
-        template = self._environment.get_template(f"{name}.html")
-        return HTMLResponse(
-            template.render(**self._shared, **view, page=name), status_code=status, headers=headers
-        )
+        """`templates/<name>.html` with the addresses that every page has; where an application's own one breaks,
+        ours takes its place."""
+        given = {**self._shared, **view, "page": name}
+        try:
+            html = self._environment.get_template(f"{name}.html").render(given)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the person needs the page; type and place are logged
+            internal_error("template.failed", error, template=name)
+            html = self._ours.get_template(f"{name}.html").render(given)
+        return HTMLResponse(html, status_code=status, headers=headers)
 
 
 def _login(context: Mapping[str, Any], page: Page) -> dict[str, Any]:
@@ -143,9 +159,26 @@ def _consent(context: Mapping[str, Any], page: Page) -> dict[str, Any]:
         "monogram": (name or host or "?")[0].upper(),
         "person": _text(context, "person"),
         "loopback": bool(context.get("loopback", is_loopback(host))),
-        "gives": wording.gifts_of(scope, resource, claims),
+        "self_registered": bool(context.get("self_registered")),
+        "described_at": _text(context, "described_at"),
+        "gives": wording.gifts_of(scope, resource, claims, _couples(context, "details")),
         "keeps": wording.withheld_from(scope, claims),
         "how_long": wording.period_of(scope, seconds if isinstance(seconds, int) else None),
+    }
+
+
+def _device(context: Mapping[str, Any], page: Page) -> dict[str, Any]:
+    problem, minutes = _text(context, "problem"), context.get("asked_minutes_ago")
+    texts = {name: _text(context, name) for name in ("user_code", "action", "asked_from")}
+    return {
+        **_consent(context, page),
+        **texts,
+        "state": _text(context, "state") or "enter",
+        "problem": problem,
+        "invalid": bool(context.get("invalid", problem)),
+        "retry_after": page.retry_after,
+        "asked_here": bool(context.get("asked_here")),
+        "asked_ago": wording.ago(minutes if isinstance(minutes, int) else 0),
     }
 
 
@@ -176,13 +209,37 @@ def _error(context: Mapping[str, Any], page: Page) -> dict[str, Any]:
     }
 
 
-_VIEWS: Final = {
+_VIEWS: Final[Mapping[PageName, Callable[[Mapping[str, Any], Page], dict[str, Any]]]] = {
     "login": _login,
     "consent": _consent,
     "logout": _logout,
     "logged-out": _logged_out,
+    "device": _device,
     "error": _error,
 }
+
+
+def sample_views() -> Views:
+    """By page of the server, views with every variable in it: with nothing told, and with all of it."""
+    names = ("client_name", "person", "username", "problem", "description", "correlation_id")
+    told: dict[str, Any] = {
+        **dict.fromkeys(names, "a text"),
+        "client_host": "client.example",
+        "scope": ("openid", "profile", "email", "offline_access", "orders:read"),
+        "claims": ("birthdate",),
+        "resource": ("https://api.example",),
+        "refresh_seconds": 3600,
+        "return_url": "https://client.example/",
+    }
+    url, waits = "https://client.example/cb", 90
+    views: dict[str, Sequence[Mapping[str, Any]]] = {
+        name: (view({}, Page(name=name)), view(told, Page(name=name, status=429, retry_after=waits)))
+        for name, view in _VIEWS.items()
+    }
+    states = [{**told, "state": state, "user_code": "BCDF-GHJK"} for state in _DEVICE_STATES]
+    views["device"] = [_device(one, Page(name="device")) for one in states]
+    form = {"url": url, "fields": (("code", "x"),), "client_host": "client.example", "script": SUBMIT}
+    return {**views, "continue": ({"url": url, "client_name": ""},), "form-post": (form,)}
 
 
 def is_loopback(host: str) -> bool:
@@ -201,3 +258,8 @@ def _texts(context: Mapping[str, Any], name: str) -> Sequence[str]:
     if not isinstance(value, Sequence) or isinstance(value, str):
         return ()
     return [item for item in cast("Sequence[object]", value) if isinstance(item, str)]
+
+
+def _couples(context: Mapping[str, Any], name: str) -> Sequence[tuple[str, str]]:
+    value: object = context.get(name)
+    return cast("Sequence[tuple[str, str]]", value) if isinstance(value, tuple) else ()

@@ -1,6 +1,7 @@
 """Who is at the other end: forwarding headers count only from trusted proxies."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
@@ -50,15 +51,23 @@ class TrustedProxies:
         address = parse_address(client.host) if client else None
         if address is None:
             return UNKNOWN
-        forwarded = ",".join(connection.headers.getlist("x-forwarded-for"))
-        for entry in reversed(forwarded.split(",")[-32:]):
+        if not self._networks:
+            return _text_of(address)
+        forwarded = connection.headers.getlist("x-forwarded-for")
+        for entry in reversed(",".join(forwarded).split(",")[-32:]):
             before = parse_address(entry) if self.trusts(address) else None
             if before is None:
                 break
             address = before
-        return str(address)
+        return _text_of(address)
 
 
+@lru_cache(1024)
+def _text_of(address: Address) -> str:
+    return str(address)
+
+
+@lru_cache(1024)
 def parse_address(text: str) -> Address | None:
     """An IP address, with or without a port; IPv4-mapped IPv6 as IPv4. None when it is not one."""
     text = text.strip()

@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from proofkey.protocol.metadata import well_known_paths
 from proofkey.web.dispatch import Dispatcher
-from proofkey.web.endpoints import BELOW, PATHS
+from proofkey.web.endpoints import BELOW, PATHS, REGISTER
 from proofkey.web.headers import SecurityHeaders
 
 _WELL_KNOWN: Final = "/.well-known/"
@@ -22,12 +22,22 @@ class ServerRoute(BaseRoute):
     """
 
     def __init__(
-        self, dispatcher: Dispatcher, *, prefix: str, issuer_path: str, https: bool, everything: bool
+        self,
+        dispatcher: Dispatcher,
+        *,
+        prefix: str,
+        issuer_path: str,
+        https: bool,
+        everything: bool,
+        registers: bool = False,
     ) -> None:
+        """`registers`: the registration endpoint is on."""
         self._dispatcher = dispatcher
         self._app = SecurityHeaders(self._dispatch, https=https)
         self._prefix = prefix
         self._everything = everything
+        self._paths = PATHS | {REGISTER} if registers else PATHS
+        self._below = (*BELOW, f"{REGISTER}/") if registers else BELOW
         at_root = [path for path in well_known_paths(issuer_path) if path.startswith(_WELL_KNOWN)]
         self._documents = frozenset([*at_root, *(prefix + path for path in well_known_paths(""))])
 
@@ -40,7 +50,7 @@ class ServerRoute(BaseRoute):
             return True
         if self._prefix:
             return path.startswith(f"{self._prefix}/")
-        return path.rstrip("/") in PATHS or path.startswith(BELOW)
+        return path.rstrip("/") in self._paths or path.startswith(self._below)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)

@@ -64,6 +64,7 @@ _HAPPENED: Final[Mapping[Finding, str]] = {
     Finding.CLIENT_UNKNOWN: "The application that sent you here is not known.",
     Finding.CLIENT_DISABLED: "The application that sent you here is switched off.",
     Finding.PUSHED_REQUEST_UNKNOWN: "This sign-in was finished already, or it took too long to begin.",
+    Finding.USER_CODE_OVER: "The code of your device is too old, or somebody has answered already.",
     Finding.PATH_UNKNOWN: "There is no page at this address.",
     Finding.CROSS_SITE: "The form was sent from another site.",
 }
@@ -73,6 +74,7 @@ _ADVICE: Final[Mapping[Finding, str]] = {
     Finding.INTERACTION_UNKNOWN: "Go back to the application and start the sign-in again.",
     Finding.INTERACTION_FOREIGN_BROWSER: "Start again from the application, in the browser where you want to "
     "finish. If you block cookies, allow them for this site.",
+    Finding.USER_CODE_OVER: "Let the device show a new code, and enter that one.",
     Finding.PATH_UNKNOWN: "Check the address, or go back to the application and start again.",
     Finding.REDIRECT_URI_UNREGISTERED: _OPERATOR,
     Finding.CLIENT_UNKNOWN: _OPERATOR,
@@ -84,12 +86,19 @@ _ADVICE_DEFAULT: Final = (
 )
 
 
-def gifts_of(scope: Sequence[str], resource: Sequence[str], claims: Sequence[str] = ()) -> list[Gift]:
-    """What these scopes and single claims give, people's own data first; unknown scopes are shown as they are."""
+def gifts_of(
+    scope: Sequence[str],
+    resource: Sequence[str],
+    claims: Sequence[str] = (),
+    details: Sequence[tuple[str, str]] = (),
+) -> list[Gift]:
+    """What these scopes, single claims and details give, people's own data first; unknown scopes are shown as they
+    are."""
     where = f"at {', '.join(resource)}" if resource else ""
     own = [Gift(_IDENTITY[name]) for name in _IDENTITY if name in scope]
     own += [Gift(_CLAIMS.get(name, f"See “{name}” of your account")) for name in claims]
     other = [Gift(_words_of(name), where) for name in scope if name not in _IDENTITY and name != "offline_access"]
+    other += [Gift(title, content) for title, content in details]
     return own + other or [Gift("Know that you have signed in")]
 
 
@@ -123,6 +132,11 @@ def duration(seconds: int) -> str:
             count = -(-seconds // size)
             return f"{count} {name}{'' if count == 1 else 's'}"
     return f"{seconds} second{'' if seconds == 1 else 's'}"
+
+
+def ago(minutes: int) -> str:
+    """When something happened, in words."""
+    return f"{duration(60 * minutes)} ago" if minutes > 0 else "just now"
 
 
 def heading_of(status: int) -> str:

@@ -13,7 +13,7 @@ from proofkey.errors import ProofkeyError
 from proofkey.runtime.events import configure_logging
 from proofkey.runtime.settings import Settings
 from proofkey.web.server import Server
-from proofkey.web.uvicorn_run import DrainingServer, run_async
+from proofkey.web.uvicorn_run import DrainingServer, run_async, settle
 
 
 def main() -> int:
@@ -33,6 +33,7 @@ def main() -> int:
 async def _serve(server: Server, sockets: list[socket.socket]) -> None:
     async with server.running():
         runner = DrainingServer(server.asgi(), lambda: _say({"event": "ready", "pid": os.getpid()}))
+        settle()
         async with anyio.create_task_group() as group:
             group.start_soon(_end_with_parent, runner)
             await runner.serve(sockets)

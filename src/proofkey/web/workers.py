@@ -19,6 +19,7 @@ from proofkey.findings import Finding, find
 from proofkey.runtime.events import emit
 from proofkey.web.uvicorn_run import DRAIN_SECONDS, Listener
 
+WORKER: Final = "proofkey.web.worker"
 POLL_SECONDS: Final = 0.2
 RESTART_SECONDS: Final = 1.0
 """Between the death of a worker and its successor."""
@@ -26,12 +27,13 @@ KILL_SECONDS: Final = DRAIN_SECONDS + 5
 
 
 class Workers:
-    """The worker processes of one listener. `orders` is what each of them is told."""
+    """The worker processes of one listener. `orders` is what each is told, `module` what each runs."""
 
-    def __init__(self, count: int, listener: Listener, orders: Mapping[str, Any]) -> None:
+    def __init__(self, count: int, listener: Listener, orders: Mapping[str, Any], *, module: str = WORKER) -> None:
         self._count = count
         self._listener = listener
         self._orders = orders
+        self._module = module
         self._running: list[subprocess.Popen[str]] = []
         self._said: queue.Queue[str] = queue.Queue()
         self._stop = threading.Event()
@@ -49,8 +51,8 @@ class Workers:
 
     def _start(self) -> subprocess.Popen[str]:
         descriptors = tuple(one.fileno() for one in self._listener.sockets)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "proofkey.web.worker"],
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", self._module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

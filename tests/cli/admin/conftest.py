@@ -50,6 +50,28 @@ def proofkey(config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
 
 
 @pytest.fixture
+def with_signer(config: Path) -> None:
+    """The configuration names a token that has the private keys; commands on the store do not open it."""
+    (config.parent / "pin").write_text("a pin of the token")
+    text = config.read_text()
+    config.write_text(
+        text.replace(
+            "[login]",
+            """
+        [server.signer]
+        module = "/usr/lib/softhsm/libsofthsm2.so"
+        token = "op"
+        pin_file = "pin"
+        keys = [
+            { label = "es", algorithm = "ES256" },
+            { label = "next", algorithm = "ES256", active_from = 2030-01-01T00:00:00Z },
+        ]
+        [login]""",
+        )
+    )
+
+
+@pytest.fixture
 async def store(config: Path) -> AsyncGenerator[SqliteServerStore]:
     """The running server's: open while the commands work on the file."""
     opened = SqliteServerStore.open(config.parent / "op.db")

@@ -73,6 +73,10 @@ async def test_the_printed_configuration_is_one_that_settings_take(
         (["--auth-method", "client_secret_post"], {"token_endpoint_auth_method": "client_secret_post"}),
         (["--post-logout-redirect-uri", "https://rp.test/"], {"post_logout_redirect_uris": ["https://rp.test/"]}),
         (["--grant", "authorization_code"], {"grant_types": ["authorization_code"]}),
+        (
+            ["--backchannel-logout-uri", "https://rp.test/out"],
+            {"backchannel_logout_uri": "https://rp.test/out"},
+        ),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
@@ -95,6 +99,7 @@ async def test_a_client_without_people_needs_no_redirect_uri(store: SqliteServer
         (["web"], "CLI-17"),
         (["web", "--redirect-uri", "http://rp.test/cb"], "RED-"),
         (["web", "--redirect-uri", "https://rp.test/cb#x"], "RED-"),
+        (["web", "--redirect-uri", "https://rp.test/cb", "--backchannel-logout-uri", "http://rp.test"], "CLI-17"),
         (["web", "--redirect-uri", "https://rp.test/cb", "--grant", "password"], "CLI-17"),
         (["web", "--redirect-uri", "https://rp.test/cb", "--scope", "a  b"], "SCP-01"),
         (["web", "--redirect-uri", "https://rp.test/cb", "--public", "--grant", "client_credentials"], "CLI-17"),

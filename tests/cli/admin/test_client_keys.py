@@ -29,6 +29,36 @@ async def test_a_client_with_keys_has_no_secret(
     assert client.dpop_bound_access_tokens
 
 
+@pytest.mark.spec("7591-2")
+async def test_a_client_with_keys_elsewhere_has_no_secret(store: SqliteServerStore, proofkey: Proofkey) -> None:
+    options = ("--redirect-uri", "https://rp.test/cb", "--jwks-uri", "https://rp.test/jwks")
+    done = proofkey("client", "add", "signed", *options, "--json")
+    assert done.document["jwks_uri"] == "https://rp.test/jwks"
+    assert "client_secret" not in done.document
+    client = await store.find_client(ClientId("signed"))
+    assert client
+    assert (client.token_endpoint_auth_method, client.jwks, client.secret_digest) == (
+        "private_key_jwt",
+        None,
+        None,
+    )
+    assert (client.jwks_uri, client.is_public) == ("https://rp.test/jwks", False)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--jwks-uri", "http://rp.test/jwks"), ("--jwks-uri", "https://rp.test/jwks", "--public")],
+    ids=["http", "a public client"],
+)
+async def test_keys_elsewhere_are_refused_where_they_cannot_be(
+    store: SqliteServerStore, proofkey: Proofkey, options: tuple[str, ...]
+) -> None:
+    done = proofkey("client", "add", "signed", "--redirect-uri", "https://rp.test/cb", *options)
+    assert done.status == 2
+    assert "jwks_uri" in done.err
+    assert await store.find_client(ClientId("signed")) is None
+
+
 @pytest.mark.parametrize(
     ("content", "options"),
     [

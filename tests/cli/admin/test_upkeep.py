@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from proofkey.protocol.text import Instant
+from proofkey.protocol.text import ClientId, Instant
 from proofkey.store.sealed import Sealer
 from proofkey.store.sql import SqliteServerStore, SqliteSessionStore
 from proofkey.store.sql.upgrade import HEAD
@@ -146,3 +146,25 @@ def test_a_store_that_cannot_be_opened_is_named_in_one_line(
     assert (done.status, done.out) == (2, "")
     assert str(config.parent / "op.db") in done.err
     assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [("keys", "add"), ("keys", "rotate")], ids=["add", "rotate"])
+async def test_keys_that_a_signer_has_are_not_made_here(
+    store: SqliteServerStore, proofkey: Proofkey, with_signer: None, command: tuple[str, str]
+) -> None:
+    done = proofkey(*command)
+    assert done.status == 2
+    assert "active_from" in done.err
+    assert not await store.list_signing_keys()
+
+
+async def test_a_client_gets_no_algorithm_that_the_signer_has_not(
+    store: SqliteServerStore, proofkey: Proofkey, with_signer: None
+) -> None:
+    words = ("client", "add", "web", "--redirect-uri", "https://rp.test/cb")
+    done = proofkey(*words, "--id-token-alg", "PS256")
+    assert done.status == 2
+    assert "PS256" in done.err
+    assert await store.find_client(ClientId("web")) is None
+    assert proofkey(*words).status == 0
+    assert not await store.list_signing_keys()

@@ -154,6 +154,41 @@ async def test_every_change_of_a_user_is_in_the_audit_log(store: SqliteServerSto
     assert rows == [(name, '{"by":"command line"}') for name in names]
 
 
+@pytest.mark.spec("threats §2 row 43")
+async def test_everybody_is_signed_out_after_a_backup_was_restored(
+    store: SqliteServerStore, proofkey: Proofkey
+) -> None:
+    await store.put_client(a_client(), START)
+    for name in ("ann", "bob"):
+        await store.put_user(a_user(name), START)
+        sub, offline = Subject(f"sub-of-{name}"), ("offline_access",)
+        sign_in = a_sign_in(f"sid of {name}", sub=sub)
+        await store.insert_sign_in(sign_in, an_event())
+        grant = an_authorization(f"grant of {name}", sub=sub, sid=sign_in.sid, scope=offline)
+        await store.insert_authorization(grant, an_event())
+
+    assert proofkey("user", "sign-out", "--all", "--json").document == {"users": "2", "result": "signed out"}
+
+    for name in ("ann", "bob"):
+        standing = await store.find_authorization(f"grant of {name}")
+        assert standing
+        assert standing.authorization.revoked_at
+        assert standing.sign_in
+        assert standing.sign_in.ended_at
+        assert standing.user
+        assert not standing.user.disabled
+
+
+@pytest.mark.parametrize("words", [[], ["ann", "--all"]], ids=["nobody", "one and all"])
+async def test_whom_to_sign_out_is_said_once(
+    store: SqliteServerStore, proofkey: Proofkey, words: list[str]
+) -> None:
+    await store.put_user(a_user(), START)
+    done = proofkey("user", "sign-out", *words)
+    assert (done.status, done.out) == (2, "")
+    assert await store._database.all("SELECT name FROM audit_events") == []
+
+
 async def test_users_are_listed(store: SqliteServerStore, proofkey: Proofkey) -> None:
     await store.put_user(a_user(), START)
     await store.put_user(a_user("bob", roles=(), disabled=True), START)

@@ -40,11 +40,16 @@ async def end_session(server: AuthorizationServer, pairs: Pairs, browser: Browse
     request = await read_end_session_request(server, pairs)
     standing = await find_live_sign_in(server, browser, now)
     if standing is None:
-        return _goodbye(request, browser, hinted=request.hint is not None)
+        return _goodbye(request, browser, hinted=request.hint is not None and _is_vouched_for(request))
     if _is_of_session(server, request, standing.sign_in.sid):
-        event = await end_sign_in(server, standing.sign_in, now, reason="client")
+        event = await end_sign_in(server, standing.sign_in, now, reason="client", tell=True)
         return _goodbye(request, browser, hinted=True, told=event)
     return await _ask(server, request, standing, now)
+
+
+def _is_vouched_for(request: EndSessionRequest) -> bool:
+    """RFC 9700 §4.11.2: a stranger has ID tokens of his own, and sends nobody by this server to his address."""
+    return request.client is not None and not request.client.self_registered
 
 
 def _is_of_session(server: AuthorizationServer, request: EndSessionRequest, sid: str) -> bool:
@@ -72,8 +77,8 @@ async def confirm_end_session(
     if decision == "deny":
         return _stay(request, opened)
     standing = await find_live_sign_in(server, browser, now)
-    event = await end_sign_in(server, standing.sign_in, now, reason="person") if standing else None
-    return _goodbye(request, browser, hinted=True, told=event, spent=opened.short)
+    ended = await end_sign_in(server, standing.sign_in, now, reason="person", tell=True) if standing else None
+    return _goodbye(request, browser, hinted=True, told=ended, spent=opened.short)
 
 
 async def read_end_session_request(server: AuthorizationServer, pairs: Pairs) -> EndSessionRequest:

@@ -1,9 +1,10 @@
-"""The pages of an authorization request: sign in, consent, and on to the client."""
+"""The pages of an authorization request: sign in, consent, and on to the client; those of a device too."""
 
 from dataclasses import replace
 
 from proofkey.authorization_server.accounts.authentication import authenticate
 from proofkey.authorization_server.answers import NO_COOKIES, Answer, Browser, Cookies, FormPost, Page, Redirect
+from proofkey.authorization_server.authorization_details import words_of_details
 from proofkey.authorization_server.authorize import (
     AskConsent,
     Asked,
@@ -16,9 +17,13 @@ from proofkey.authorization_server.authorize import (
     prove_client,
     read_asked,
 )
+from proofkey.authorization_server.client_document import described_at
 from proofkey.authorization_server.code import issue_code
 from proofkey.authorization_server.consent import build_consent, digest_of_account, digest_of_page, refresh_seconds
+from proofkey.authorization_server.consent_policy import rule_step, write_ruling
+from proofkey.authorization_server.device import read_device
 from proofkey.authorization_server.endpoints.authorize import find_consent
+from proofkey.authorization_server.endpoints.device import confirm_page, finish_device
 from proofkey.authorization_server.interaction import (
     OpenInteraction,
     open_interaction,
@@ -27,6 +32,7 @@ from proofkey.authorization_server.interaction import (
 )
 from proofkey.authorization_server.pushed import use_request
 from proofkey.authorization_server.records import SignInStanding
+from proofkey.authorization_server.registered import keep_in_use
 from proofkey.authorization_server.response import find_way_back, send_error
 from proofkey.authorization_server.role import AuthorizationServer
 from proofkey.authorization_server.sign_in import begin_sign_in, find_live_sign_in
@@ -48,7 +54,7 @@ from proofkey.protocol.text import Instant, Pairs, Secret, single
 async def show(server: AuthorizationServer, id_: str, browser: Browser, now: Instant) -> Answer:
     """GET: the page that is due; when none is left, on to the client. Raises: InteractionClosed."""
     opened = await open_interaction(server, id_, browser, now)
-    asked = await _read(server, opened)
+    asked = await _read(server, opened, now)
     standing = await find_live_sign_in(server, browser, now)
     match await _step(server, opened, asked, standing, now):
         case Login():
@@ -58,7 +64,8 @@ async def show(server: AuthorizationServer, id_: str, browser: Browser, now: Ins
             return _login_page(asked, person=standing.user.username if standing and standing.user else None)
         case AskConsent() as step:
             await _remember(server, opened, _digest_of_page(asked, step))
-            return _consent_page(server, asked, step, standing)
+            page = _consent_page(server, asked, step, standing)
+            return await confirm_page(server, opened, page, browser, now) if opened.is_device else page
         case step:
             return await _finish(server, opened, asked, step, now)
 
@@ -70,7 +77,7 @@ async def sign_in(server: AuthorizationServer, id_: str, pairs: Pairs, browser: 
     Raises: InteractionClosed, InvalidRequest, Unavailable.
     """
     opened = await open_interaction(server, id_, browser, now)
-    asked = await _read(server, opened)
+    asked = await _read(server, opened, now)
     sent = single(pairs)
     if sent.get("account") == "current":
         return await _go_on_as_signed_in(server, opened, asked, browser, now)
@@ -78,13 +85,14 @@ async def sign_in(server: AuthorizationServer, id_: str, pairs: Pairs, browser: 
     try:
         if not username or "password" not in sent:
             raise SignInFailed(Finding.SIGN_IN_FAILED, reason="empty")
-        user = await authenticate(server, username, Secret(sent["password"]), browser.peer, now)
+        password = Secret(sent["password"])
+        user = await authenticate(server, username, password, browser.peer, now, device=browser.device)
         standing, handle, event = await begin_sign_in(server, user, asked.client.client_id, browser, now)
     except (SignInFailed, TooManyRequests) as error:
         return _login_page(asked, username=username, error=error)
     await server.store.mark_signed_in(opened.record.digest, now)
     opened = opened.signed_in(now)
-    cookies = Cookies(sign_in=handle)
+    cookies = Cookies(sign_in=handle, device=server.devices.remember(browser.device, user, server.entropy()))
     step = await _step(server, opened, asked, standing, now)
     if isinstance(step, Issue | Refuse):
         answer = await _finish(server, opened, asked, step, now, cookies)
@@ -116,7 +124,7 @@ async def consent(server: AuthorizationServer, id_: str, pairs: Pairs, browser: 
     Raises: InteractionClosed, InvalidRequest.
     """
     opened = await open_interaction(server, id_, browser, now)
-    asked = await _read(server, opened)
+    asked = await _read(server, opened, now)
     decision = single(pairs).get("decision")
     if decision not in ("allow", "deny"):
         raise InvalidRequest(Finding.PARAMETER_MALFORMED, parameter="decision")
@@ -131,11 +139,14 @@ async def consent(server: AuthorizationServer, id_: str, pairs: Pairs, browser: 
     return Redirect(url=page_url(server, opened))
 
 
-async def _read(server: AuthorizationServer, opened: OpenInteraction) -> Asked:
+async def _read(server: AuthorizationServer, opened: OpenInteraction, now: Instant) -> Asked:
     """The request anew, by the client's registration of this moment.
 
-    Raises: InteractionClosed when client or redirect URI are no longer registered; what `read_asked` raises.
+    Raises: InteractionClosed when client or redirect URI are no longer registered, or the device waits no longer;
+    what `read_asked` raises.
     """
+    if opened.is_device:
+        return (await read_device(server, opened.carried, now))[1]
     request = opened.record.request
     target = RedirectTarget(client_id=request.client_id, redirect_uri=request.redirect_uri, state=request.state)
     try:
@@ -154,7 +165,9 @@ async def _step(
 ) -> Step:
     before = await find_consent(server, asked, standing)
     sign_in = standing.sign_in if standing else None
-    return next_step(asked, sign_in, before, now, opened.record.signed_in_since, opened.record.created_at)
+    since = opened.record.signed_in_since
+    due = next_step(asked, sign_in, before, now, since, opened.record.created_at)
+    return await rule_step(server, asked, due, standing, before)
 
 
 async def _remember(server: AuthorizationServer, opened: OpenInteraction, shown: str) -> None:
@@ -164,7 +177,7 @@ async def _remember(server: AuthorizationServer, opened: OpenInteraction, shown:
 
 
 def _digest_of_page(asked: Asked, step: AskConsent) -> str:
-    return digest_of_page(step.sign_in, asked.consented, asked.resource)
+    return digest_of_page(step.sign_in, asked.consented, asked.resource, asked.client.changed_at)
 
 
 async def _finish(
@@ -176,19 +189,25 @@ async def _finish(
     cookies: Cookies = NO_COOKIES,
     *,
     consented: bool = False,
-) -> Redirect | FormPost:
+) -> Redirect | FormPost | Page:
     """The one end of an interaction, and of the request that was pushed for it: won once, then consent and code
     are written."""
     await use_interaction(server, opened, now)
     await use_request(server, opened.record.pushed_digest, now)
-    cookies = Cookies(sign_in=cookies.sign_in, clear_interaction=opened.short)
+    cookies = replace(cookies, clear_interaction=opened.short)
     if isinstance(step, Refuse):
+        if opened.is_device:
+            return await finish_device(server, opened, step, now, cookies)
         way = find_way_back(asked.request, asked.client, server.policy)
         return await send_error(server, way, step.error, now, cookies)
     if consented:
+        await keep_in_use(server, asked.client, now)
         await server.store.add_consent(
             *build_consent(step.sign_in.sub, asked.client, asked.consented, asked.resource, now)
         )
+    await write_ruling(server, asked, step, now)
+    if opened.is_device:
+        return await finish_device(server, opened, step, now, cookies)
     return await issue_code(server, asked, step, now, cookies)
 
 
@@ -231,19 +250,23 @@ def _consent_page(
             "person": user.username if user else "",
             "scope": step.scope,
             "claims": asked.claims.names,
+            "details": words_of_details(asked.details, server.policy),
             "resource": tuple(one for one in asked.resource if one != server.policy.issuer),
             "refresh_seconds": refresh_seconds(asked.client, server.policy),
+            "self_registered": asked.client.self_registered,
+            "described_at": described_at(asked.client),
         },
         form_targets=_targets(asked),
     )
 
 
 def host_of(uri: str) -> str:
-    """What a person may know the client by: host and port, or the private-use scheme."""
-    origin = origin_of(uri)
+    """What a person may know the client by: host and port, or the private-use scheme; empty without an address."""
+    origin = origin_of(uri) if uri else ""
     return origin.partition("://")[2] or origin
 
 
 def _targets(asked: Asked) -> tuple[str, ...]:
-    """The form's answer leads on to the client (CSP form-action)."""
-    return (origin_of(asked.request.redirect_uri),)
+    """The form's answer leads on to the client (CSP form-action), where it has an address."""
+    uri = asked.request.redirect_uri
+    return (origin_of(uri),) if uri else ()

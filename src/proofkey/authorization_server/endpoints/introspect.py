@@ -7,6 +7,7 @@ from proofkey.authorization_server.access_token import check_access_token_may_ac
 from proofkey.authorization_server.answers import Json, Jwt
 from proofkey.authorization_server.client import authenticate_client
 from proofkey.authorization_server.grants.refresh_token import check_family, is_retry
+from proofkey.authorization_server.hooks import RESERVED
 from proofkey.authorization_server.records import Standing, User
 from proofkey.authorization_server.refresh_token import RefreshHandle, read_refresh_token
 from proofkey.authorization_server.role import AuthorizationServer
@@ -91,6 +92,7 @@ async def _describe_access_token(
         "active": True,
         "token_type": "DPoP" if is_dpop else "Bearer",
         **{name: token.claims[name] for name in _SHOWN if name in token.claims},
+        **{name: value for name, value in token.claims.items() if name not in RESERVED},  # what a hook added
         **_username(standing.grant.user if standing.grant else None, token.scope),
     }
 

@@ -16,14 +16,14 @@ from proofkey.authorization_server.sender import (
     read_proof,
     use_proof,
 )
-from proofkey.authorization_server.throttles import PUSHED_REQUEST, address_key, take_attempt
+from proofkey.authorization_server.throttles import PUSHED_REQUEST, caller_key, take_attempt
 from proofkey.errors import InvalidRequest
 from proofkey.findings import Finding
 from proofkey.protocol.client_authentication import parse_client_authentication
 from proofkey.protocol.messages import parse_redirect_target
 from proofkey.protocol.redirect_uri import check_redirect_uri
 from proofkey.protocol.registration import ClientRegistration
-from proofkey.protocol.text import Instant, Pairs, digest_of
+from proofkey.protocol.text import Instant, Pairs
 
 PATH: Final = "/par"
 
@@ -44,7 +44,9 @@ async def push(
     """
     credentials = parse_client_authentication(authorization, pairs)
     proof = read_proof(server, presented, PATH, now)
-    client = await authenticate_client(server, credentials, peer, now, certificate=presented.certificate)
+    client = await authenticate_client(
+        server, credentials, peer, now, certificate=presented.certificate, may_be_new=True
+    )
     await take_attempt(server, PUSHED_REQUEST, _throttle_key(client, peer), now)
     sent = await _read_parameters(server, pairs, client, now)
     check_redirect_uri(parse_redirect_target(sent).redirect_uri, client)
@@ -78,5 +80,5 @@ async def _read_parameters(
 def _throttle_key(client: ClientRegistration, peer: str) -> str:
     """By address for public clients, whose name anybody can use; by name for those that have proven it."""
     if client.is_public:
-        return f"{digest_of(client.client_id)[:2]} {address_key(peer)}"
+        return caller_key(client.client_id, peer)
     return client.client_id

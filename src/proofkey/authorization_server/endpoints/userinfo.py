@@ -6,6 +6,7 @@ from typing import Any, Final
 from proofkey.authorization_server.access_token import check_access_token_may_act, find_access_token
 from proofkey.authorization_server.answers import Json, Jwt
 from proofkey.authorization_server.claims import claims_about
+from proofkey.authorization_server.hook_claims import ask_for_userinfo
 from proofkey.authorization_server.records import Standing
 from proofkey.authorization_server.requested_claims import read_single_claims
 from proofkey.authorization_server.role import AuthorizationServer
@@ -49,11 +50,11 @@ async def userinfo(
     if not token.has_scope("openid"):
         raise InsufficientScope(Finding.SCOPE_INSUFFICIENT, scope=("openid",), client_id=token.client_id)
     check_access_token_may_act(token, standing, now)
-    client, body = _describe(server, token, standing.grant)
+    client, body = await _describe(server, token, standing.grant)
     return await _answer(server, client, body, nonce_header(server, proof, now))
 
 
-def _describe(
+async def _describe(
     server: AuthorizationServer, token: AccessToken, grant: Standing | None
 ) -> tuple[ClientRegistration, dict[str, Any]]:
     """The client that the person signed in to, and what it may know: `sub` as its ID token says it, the claims of
@@ -62,8 +63,9 @@ def _describe(
         raise InvalidToken(Finding.GRANT_USER_DISABLED, client_id=token.client_id)
     if server.subjects.of(grant.user.sub, grant.client) != token.sub:
         raise InvalidToken(Finding.GRANT_USER_DISABLED, client_id=token.client_id)
-    single_claims = read_single_claims(grant.authorization.details).userinfo
-    return grant.client, {"sub": token.sub, **claims_about(grant.user, token.scope, single_claims)}
+    single_claims = read_single_claims(grant.authorization.details).still_for(grant.client).userinfo
+    told = await ask_for_userinfo(server, grant.client, grant.user, token.scope, single_claims)
+    return grant.client, {**claims_about(grant.user, token.scope, single_claims), **told, "sub": token.sub}
 
 
 async def _answer(

@@ -2,8 +2,10 @@
 
 from proofkey.authorization_server.audit import event_of
 from proofkey.authorization_server.decision import check_may_act
-from proofkey.authorization_server.grants.narrowing import check_grant_type, check_resource
+from proofkey.authorization_server.grants.narrowing import check_grant_type, check_resource, granted_details
+from proofkey.authorization_server.hook_claims import ask_for_tokens
 from proofkey.authorization_server.issuance import issue_for_person
+from proofkey.authorization_server.logout import remember_client
 from proofkey.authorization_server.records import NOBODY, AuditEvent, Authorization, Sender, Standing
 from proofkey.authorization_server.role import AuthorizationServer
 from proofkey.authorization_server.sender import check_bound
@@ -26,7 +28,8 @@ async def redeem_code(
     """All checks first, then one write that one caller wins. A request that is not its client's and verifier's
     changes nothing; a valid one for a used code revokes whatever came of it (RFC 6749 §4.1.2, OAuth 2.1 §7.5.2).
 
-    Raises: InvalidGrant, UnauthorizedClient, InvalidTarget, InvalidDpopProof.
+    Raises: InvalidGrant, UnauthorizedClient, InvalidTarget, InvalidDpopProof,
+    InvalidAuthorizationDetails.
     """
     if standing is None:
         raise InvalidGrant(Finding.CODE_UNKNOWN)
@@ -40,9 +43,12 @@ async def redeem_code(
     check_grant_type(client, "authorization_code")
     check_may_act(standing, now)
     check_resource(request.resource, authorization, server.policy)
+    details = granted_details(request.details, authorization, client, server.policy)
+    told = await ask_for_tokens(server, standing, authorization.scope)
     event = event_of(authorization, "code.redeemed", now)
     if not await server.store.use_code(authorization.id, now, event, sender):
         raise await _replayed(server, authorization, now)
+    await remember_client(server, standing, now)
     tokens = await issue_for_person(
         server,
         standing,
@@ -51,6 +57,8 @@ async def redeem_code(
         scope=authorization.scope,
         nonce=authorization.nonce,
         sender=sender,
+        details=details,
+        told=told,
     )
     return tokens, event
 

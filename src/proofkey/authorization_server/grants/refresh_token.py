@@ -2,7 +2,13 @@
 
 from proofkey.authorization_server.audit import event_of
 from proofkey.authorization_server.decision import check_may_act
-from proofkey.authorization_server.grants.narrowing import check_grant_type, check_resource, narrowed_scope
+from proofkey.authorization_server.grants.narrowing import (
+    check_grant_type,
+    check_resource,
+    granted_details,
+    narrowed_scope,
+)
+from proofkey.authorization_server.hook_claims import ask_for_tokens
 from proofkey.authorization_server.issuance import issue_for_person
 from proofkey.authorization_server.records import NOBODY, AuditEvent, Authorization, Sender, Standing
 from proofkey.authorization_server.refresh_token import RefreshHandle
@@ -26,23 +32,33 @@ async def refresh(
 ) -> tuple[TokenResponse, AuditEvent]:
     """All checks first, then one write that one caller wins. Whoever comes second with the same token gets the
     same successor within the grace (a lost answer, a second tab); an older token, or one after the grace, ends
-    the family (RFC 9700 §4.14.2). A scope that the request narrows holds for its access token alone, and the
-    audience never changes; so a retry that asks for another part of the grant gains nothing over a new refresh.
-    A confidential client that proves a key gets its token back as it was (FAPI 2.0 §5.3.2.1).
+    the family (RFC 9700 §4.14.2). A scope or details that the request narrows hold for its access token alone, and
+    the audience never changes; so a retry that asks for another part of it gains nothing over a new refresh. A
+    confidential client that proves a key gets its token back as it was (FAPI 2.0 §5.3.2.1).
 
-    Raises: InvalidGrant, UnauthorizedClient, InvalidScope, InvalidTarget, InvalidDpopProof.
+    Raises: InvalidGrant, UnauthorizedClient, InvalidScope, InvalidTarget, InvalidDpopProof,
+    InvalidAuthorizationDetails.
     """
     standing = check_family(standing, client, now)
     check_grant_type(client, "refresh_token")
     check_resource(request.resource, standing.authorization, server.policy)
-    scope = narrowed_scope(request.scope, standing.authorization)
+    scope = narrowed_scope(request.scope, standing.authorization, client)
+    details = granted_details(request.details, standing.authorization, client, server.policy)
     if handle.generation == standing.authorization.generation:
         check_bound(standing.authorization, client, sender)
+        told = await ask_for_tokens(server, standing, scope)
         event = await _renew(server, standing.authorization, client, sender, now)
         if event is not None:
             generation = handle.generation + (0 if _keeps(client, sender) else 1)
             tokens = await issue_for_person(
-                server, standing, now, generation=generation, scope=scope, sender=sender
+                server,
+                standing,
+                now,
+                generation=generation,
+                scope=scope,
+                sender=sender,
+                details=details,
+                told=told,
             )
             return tokens, event
         standing = check_family(await server.store.find_authorization(handle.authorization_id), client, now)
@@ -50,7 +66,7 @@ async def refresh(
     await _check_not_reused(server, authorization, handle, now)
     check_bound(authorization, client, sender)
     tokens = await issue_for_person(
-        server, standing, now, generation=authorization.generation, scope=scope, sender=sender
+        server, standing, now, generation=authorization.generation, scope=scope, sender=sender, details=details
     )
     return tokens, event_of(authorization, "refresh.repeated", now, generation=str(handle.generation))
 

@@ -16,6 +16,7 @@ from proofkey.authorization_server.access_token import (
 )
 from proofkey.authorization_server.audit import event_of
 from proofkey.authorization_server.grants.narrowing import check_grant_type
+from proofkey.authorization_server.hook_claims import ask_for_access_token
 from proofkey.authorization_server.issuance import confirmation_of, token_type_of
 from proofkey.authorization_server.policy import IDENTITY_SCOPES, Resource
 from proofkey.authorization_server.records import NOBODY, AuditEvent, Authorization, Sender, User
@@ -62,6 +63,7 @@ async def exchange_token(
     resource = check_target(request.target, client, server.policy.resources)
     scope = exchanged_scope(request.scope, subject, client, resource)
     lifetime = min(server.policy.lifetimes.access_token, subject.exp - now)
+    told = await ask_for_access_token(server, client, user, scope, (resource.identifier,))
     claims = build_access_token_claims(
         issuer=server.policy.issuer,
         sub=subject.sub,
@@ -71,9 +73,10 @@ async def exchange_token(
         now=now,
         lifetime=lifetime,
         jti=server.entropy(),
-        roles=tuple(role for role in subject.roles if role in user.roles),
+        roles=exchanged_roles(scope, subject, user),
         auth_time=subject.auth_time,
         extra={
+            **told,
             AUTHORIZATION_CLAIM: grant.id,
             "act": build_actor(client, subject.claims),
             **{name: subject.claims[name] for name in _CARRIED if name in subject.claims},
@@ -132,6 +135,12 @@ def exchanged_scope(
     if asked and not scope:
         raise InvalidScope(Finding.SCOPE_NOT_ALLOWED, scope=" ".join(asked)[:200])
     return scope
+
+
+def exchanged_roles(scope: tuple[str, ...], subject: AccessToken, user: User) -> tuple[str, ...]:
+    """Of the roles that the received token says, those that the person still has; none without a scope, for then
+    the person has allowed nothing at the API downstream, and roles alone must not open it."""
+    return tuple(role for role in subject.roles if role in user.roles) if scope else ()
 
 
 def check_may_be_actor(client: ClientRegistration, claims: Mapping[str, Any], issuer: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from proofkey.authorization_server.records import AuditEvent, Consent, SignIn, SignInStanding, User
+from proofkey.authorization_server.records import AuditEvent, Consent, SignIn, SignInStanding, User, Visit
 from proofkey.errors import ConfigurationError, ServerError
 from proofkey.findings import Finding
 from proofkey.protocol.registration import ClientRegistration
@@ -124,6 +124,7 @@ class MemoryAccounts(MemoryTables):
         for grant in list(self._authorizations.values()):
             if grant.sub == sub and grant.revoked_at is None:
                 self._authorizations[grant.id] = replace(grant, revoked_at=now)
+        self._logouts_are_due(now, lambda one: one.sub == sub)
         return len(live)
 
     async def insert_sign_in(self, sign_in: SignIn, event: AuditEvent) -> None:
@@ -139,6 +140,12 @@ class MemoryAccounts(MemoryTables):
         with self._lock:
             sign_in = self._sign_ins.get(digest)
             return SignInStanding(sign_in=sign_in, user=self._users.get(sign_in.sub)) if sign_in else None
+
+    async def find_visit(self, client_id: ClientId, digest: str | None) -> Visit:
+        client = await self.find_client(client_id)
+        standing = await self.find_sign_in(digest) if client and digest else None
+        consent = await self.find_consent(standing.sign_in.sub, client_id) if standing else None
+        return Visit(client=client, standing=standing, consent=consent)
 
     async def touch_sign_in(self, sid: str, now: Instant) -> None:
         with self._lock:
@@ -159,7 +166,9 @@ class MemoryAccounts(MemoryTables):
             self.events.append(event)
             return True
 
-    async def end_sign_in(self, sid: str, now: Instant, event: AuditEvent) -> bool:
+    async def end_sign_in(
+        self, sid: str, now: Instant, event: AuditEvent, *, held_until: Instant | None = None
+    ) -> bool:
         with self._lock:
             sign_in = self._by_sid(sid)
             if sign_in is None or sign_in.ended_at is not None:
@@ -168,6 +177,7 @@ class MemoryAccounts(MemoryTables):
             for grant in list(self._authorizations.values()):
                 if grant.sid == sid and grant.revoked_at is None and "offline_access" not in grant.scope:
                     self._authorizations[grant.id] = replace(grant, revoked_at=now)
+            self._logouts_are_due(now, lambda one: one.sid == sid, held_until)
             self.events.append(event)
             return True
 

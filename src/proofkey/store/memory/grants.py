@@ -17,8 +17,8 @@ from proofkey.authorization_server.records import (
 )
 from proofkey.errors import ServerError
 from proofkey.findings import Finding
-from proofkey.protocol.text import Instant
-from proofkey.protocol.throttle import Backoff, Limit, Refused, forget_at, next_attempts
+from proofkey.protocol.text import Instant, digest_of
+from proofkey.protocol.throttle import Backoff, Limit, Refused, forget_at, next_attempts, waits
 from proofkey.store.memory.accounts import MemoryAccounts
 from proofkey.store.memory.tables import make_room
 
@@ -58,16 +58,19 @@ class MemoryGrants(MemoryAccounts):
 
     async def insert_authorization(self, authorization: Authorization, event: AuditEvent) -> None:
         with self._lock:
-            self._check_known(sub=authorization.sub, client_id=authorization.client_id)
-            if authorization.id in self._authorizations or authorization.code_digest in self._ids_by_code:
-                raise ServerError(Finding.STORE_CONFLICT, table="authorizations")
-            sign_in = self._by_sid(authorization.sid)
-            if sign_in and sign_in.ended_at is not None and "offline_access" not in authorization.scope:
-                authorization = replace(authorization, revoked_at=sign_in.ended_at)
-            self._authorizations[authorization.id] = authorization
-            if authorization.code_digest:
-                self._ids_by_code[authorization.code_digest] = authorization.id
+            self._keep_authorization(authorization)
             self.events.append(event)
+
+    def _keep_authorization(self, authorization: Authorization) -> None:
+        self._check_known(sub=authorization.sub, client_id=authorization.client_id)
+        if authorization.id in self._authorizations or authorization.code_digest in self._ids_by_code:
+            raise ServerError(Finding.STORE_CONFLICT, table="authorizations")
+        sign_in = self._by_sid(authorization.sid)
+        if sign_in and sign_in.ended_at is not None and "offline_access" not in authorization.scope:
+            authorization = replace(authorization, revoked_at=sign_in.ended_at)
+        self._authorizations[authorization.id] = authorization
+        if authorization.code_digest:
+            self._ids_by_code[authorization.code_digest] = authorization.id
 
     async def find_code(self, code_digest: str) -> Standing | None:
         with self._lock:
@@ -200,6 +203,17 @@ class MemoryGrants(MemoryAccounts):
                 return after
             self._attempts[rule.name, key] = (after, forget_at(rule, after))
             return None
+
+    async def look(self, rule: Limit | Backoff, key: str, now: Instant) -> Refused | None:
+        with self._lock:
+            kept = self._attempts.get((rule.name, key))
+            return waits(rule, kept[0] if kept else None, now)
+
+    async def list_counted(self, rule: Limit | Backoff, now: Instant, most: int) -> Sequence[str]:
+        with self._lock:
+            of_rule = ((key, kept) for (name, key), (kept, _) in self._attempts.items() if name == rule.name)
+            live = (key for key, kept in of_rule if kept.next_at > now)
+            return [digest_of(key) for key in islice(live, most)]
 
     async def reset(self, rule: Limit | Backoff, key: str) -> None:
         with self._lock:

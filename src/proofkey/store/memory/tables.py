@@ -2,15 +2,21 @@
 
 import threading
 from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from proofkey.authorization_server.records import (
+    LOGOUT_KEPT,
     AuditEvent,
     Authorization,
     Consent,
+    DeviceAuthorization,
     Interaction,
+    LogoutDelivery,
     OpaqueToken,
     PushedRequest,
+    RegisteredClient,
     SignIn,
     SigningKeyRecord,
     User,
@@ -48,9 +54,13 @@ class MemoryTables:
         self._consents: dict[tuple[str, str], Consent] = {}
         self._interactions: dict[str, Interaction] = {}
         self._pushed: dict[str, PushedRequest] = {}
+        self._registered: dict[str, RegisteredClient] = {}
+        self._devices: dict[str, DeviceAuthorization] = {}
+        self._devices_by_user_code: dict[str, str] = {}
         self._authorizations: dict[str, Authorization] = {}
         self._ids_by_code: dict[str, str] = {}
         self._opaque_tokens: dict[str, OpaqueToken] = {}
+        self._logouts: dict[tuple[str, str], LogoutDelivery] = {}
         self._keys: dict[str, SigningKeyRecord] = {}
         self._attempts: dict[tuple[str, str], tuple[Attempts, float]] = {}
         self.events: deque[AuditEvent] = deque(maxlen=_KEPT_EVENTS)
@@ -61,6 +71,16 @@ class MemoryTables:
             raise ServerError(Finding.STORE_CONFLICT, reference="users")
         if client_id is not None and client_id not in self._clients:
             raise ServerError(Finding.STORE_CONFLICT, reference="clients")
+
+    def _logouts_are_due(
+        self, now: Instant, wanted: Callable[[LogoutDelivery], bool], held_until: Instant | None = None
+    ) -> None:
+        """Those of an end that has just been written."""
+        attempts, next_at = (0, now) if held_until is None else (1, held_until)
+        for place, one in self._logouts.items():
+            if one.next_at is None and wanted(one):
+                until = Instant(now + LOGOUT_KEPT)
+                self._logouts[place] = replace(one, next_at=next_at, attempts=attempts, expires_at=until)
 
     def _by_sid(self, sid: str | None) -> SignIn | None:
         digest = self._digests_by_sid.get(sid) if sid else None

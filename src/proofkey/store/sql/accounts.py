@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from proofkey.authorization_server.records import AuditEvent, Consent, SignIn, SignInStanding, User
+from proofkey.authorization_server.records import LOGOUT_KEPT, AuditEvent, Consent, SignIn, SignInStanding, User
 from proofkey.errors import ConfigurationError
 from proofkey.findings import Finding
 from proofkey.protocol.registration import ClientRegistration
@@ -17,7 +17,7 @@ from proofkey.store.sql.rows import (
     row_of_event,
     row_of_sign_in,
     row_of_user,
-    sign_in_of,
+    sign_in_standing_of,
     user_of,
 )
 
@@ -85,7 +85,7 @@ class SqlAccounts(SqlPart):
 
     async def end_user_sessions(self, sub: Subject, now: Instant, event: AuditEvent) -> int:
         async def work(transaction: Transaction) -> int:
-            ended, _ = [await transaction.run(*one) for one in _end_all(sub, now)]
+            ended, *_ = [await transaction.run(*one) for one in _end_all(sub, now)]
             await transaction.run(sql.INSERT_EVENT, row_of_event(event))
             return ended
 
@@ -97,9 +97,7 @@ class SqlAccounts(SqlPart):
 
     async def find_sign_in(self, digest: str) -> SignInStanding | None:
         row = await self._database.one(sql.FIND_SIGN_IN, (digest,))
-        if row is None:
-            return None
-        return SignInStanding(sign_in=sign_in_of(row[:9]), user=user_of(row[9:]) if row[9] is not None else None)
+        return sign_in_standing_of(row) if row else None
 
     async def touch_sign_in(self, sid: str, now: Instant) -> None:
         await self._change(sql.TOUCH_SIGN_IN, (now, sid, now))
@@ -107,8 +105,11 @@ class SqlAccounts(SqlPart):
     async def renew_sign_in(self, sid: str, digest: str, auth_time: Instant, event: AuditEvent) -> bool:
         return await self._change(sql.RENEW_SIGN_IN, (digest, auth_time, auth_time, sid), event)
 
-    async def end_sign_in(self, sid: str, now: Instant, event: AuditEvent) -> bool:
-        follow = ((sql.REVOKE_OF_SIGN_IN, (now, sid)),)
+    async def end_sign_in(
+        self, sid: str, now: Instant, event: AuditEvent, *, held_until: Instant | None = None
+    ) -> bool:
+        due = (held_until or now, int(held_until is not None), now + LOGOUT_KEPT, sid)
+        follow = ((sql.REVOKE_OF_SIGN_IN, (now, sid)), (sql.LOGOUTS_OF_SIGN_IN_ARE_DUE, due))
         return await self._change(sql.END_SIGN_IN, (now, sid), event, follow)
 
     async def find_consent(self, sub: Subject, client_id: ClientId) -> Consent | None:
@@ -128,7 +129,9 @@ class SqlAccounts(SqlPart):
 
 def _end_all(sub: Subject, now: Instant) -> Follow:
     """Sign-ins first: an authorization that is being inserted reads its sign-in under a lock."""
-    return ((sql.END_SIGN_INS_OF_USER, (now, sub)), (sql.REVOKE_OF_USER, (now, sub)))
+    due = (now, now + LOGOUT_KEPT, sub)
+    ended = (sql.END_SIGN_INS_OF_USER, (now, sub))
+    return (ended, (sql.REVOKE_OF_USER, (now, sub)), (sql.LOGOUTS_OF_USER_ARE_DUE, due))
 
 
 def _joined(before: Consent, more: Consent) -> Consent:

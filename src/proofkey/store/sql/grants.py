@@ -14,13 +14,15 @@ from proofkey.authorization_server.records import (
     Standing,
 )
 from proofkey.protocol.text import Instant, digest_of
-from proofkey.protocol.throttle import Attempts, Backoff, Limit, Refused, forget_at, next_attempts
+from proofkey.protocol.throttle import Attempts, Backoff, Limit, Refused, forget_at, next_attempts, waits
 from proofkey.store.sql import statements as sql
-from proofkey.store.sql.accounts import SqlAccounts
 from proofkey.store.sql.database import Database
+from proofkey.store.sql.devices import SqlDeviceAuthorizations
+from proofkey.store.sql.logouts import SqlLogouts
 from proofkey.store.sql.opaque_tokens import SqlOpaqueTokens
 from proofkey.store.sql.part import Transaction
 from proofkey.store.sql.pushed import SqlPushedRequests
+from proofkey.store.sql.registered import SqlRegisteredClients
 from proofkey.store.sql.rows import (
     interaction_of,
     row_of_authorization,
@@ -35,7 +37,9 @@ _LOCK_SIGNING_KEYS: Final = "LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE
 """Of writers that look first, one at a time; readers go on."""
 
 
-class SqlServerStore(SqlAccounts, SqlPushedRequests, SqlOpaqueTokens):
+class SqlServerStore(
+    SqlRegisteredClients, SqlPushedRequests, SqlDeviceAuthorizations, SqlOpaqueTokens, SqlLogouts
+):
     """`ServerStore` in a database. Parts of it are bases; `part` says how they are written."""
 
     # --- interactions ----------------------------------------------------------------------------------------
@@ -146,6 +150,13 @@ class SqlServerStore(SqlAccounts, SqlPushedRequests, SqlOpaqueTokens):
             return None
 
         return await self._database.transact(work)
+
+    async def look(self, rule: Limit | Backoff, key: str, now: Instant) -> Refused | None:
+        row = await self._database.one(sql.FIND_ATTEMPTS, (rule.name, digest_of(key)))
+        return waits(rule, Attempts(*row) if row else None, now)
+
+    async def list_counted(self, rule: Limit | Backoff, now: Instant, most: int) -> Sequence[str]:
+        return [row[0] for row in await self._database.all(sql.LIST_COUNTED, (rule.name, now, most))]
 
     async def reset(self, rule: Limit | Backoff, key: str) -> None:
         await self._change(sql.FORGET_ATTEMPTS, (rule.name, digest_of(key)))

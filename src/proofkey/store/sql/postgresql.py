@@ -1,7 +1,9 @@
 """A few connections to a PostgreSQL server, per event loop; they come back by themselves when the server does."""
 
 import asyncio
+import os
 import select
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -18,6 +20,8 @@ T = TypeVar("T")
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 Work = Callable[[Connection], Awaitable[T]]
 
+PREPARE_AFTER: Final = 3
+"""So often a statement runs on a connection before the server is asked to keep it ready."""
 SIZE: Final = 4
 """Connections of one process: single statements keep none of them busy for long."""
 
@@ -49,8 +53,9 @@ class Postgresql:
             return await self._run(work, again=again)
         except psycopg.IntegrityError:
             raise
-        except psycopg.errors.UndefinedTable as error:
-            self._prepared = self._prepare is None  # somebody dropped the tables: the next connection makes them
+        except (psycopg.errors.UndefinedTable, psycopg.errors.FeatureNotSupported) as error:
+            # somebody dropped the tables, or changed a column of a statement that was kept ready
+            self._prepared = self._prepare is None  # the next connection makes them
             _drop(self._pools.here())
             raise self._unavailable(error) from error
         except psycopg.Error as error:
@@ -63,53 +68,79 @@ class Postgresql:
             _drop(pool)
 
     async def _run(self, work: Work[T], *, again: bool) -> T:
-        """The place is free again as soon as the caller gives up, however long the driver then takes to end."""
+        """Waits for a free place, then works on a connection; all of it within the deadline."""
         pool, loop = self._pools.here(), asyncio.get_running_loop()
         end = loop.time() + DEADLINE
         try:
             if pool.places.locked():
-                await asyncio.wait_for(pool.places.acquire(), DEADLINE)
+                async with asyncio.timeout_at(end):  # without the task that `wait_for` makes
+                    await pool.places.acquire()
             else:
                 await pool.places.acquire()  # at once
         except TimeoutError as error:
-            raise Unavailable(Finding.STORE_UNAVAILABLE, store=self.shown, reason="no answer in time") from error
+            raise self._late() from error
         try:
-            return await within(
-                self._attempt(pool, work, again=again), store=self.shown, seconds=end - loop.time()
-            )
+            return await self._attempt(pool, work, again=again, end=end)
         finally:
             pool.places.release()
 
-    async def _attempt(self, pool: _Pool, work: Work[T], *, again: bool) -> T:
+    async def _attempt(self, pool: _Pool, work: Work[T], *, again: bool, end: float) -> T:
         while pool.idle:
             connection = pool.idle.pop()
             if not _is_quiet(connection):
                 connection.pgconn.finish()
                 continue
             try:
-                return await _use(pool, connection, work)
+                return await self._use(pool, connection, work, end)
             except (psycopg.OperationalError, psycopg.InterfaceError):
                 if not connection.broken:
                     raise
                 _drop(pool)  # the server was restarted: the others are dead too
                 if not again:
                     raise
-        return await _use(pool, await self._connect(), work)
+        loop = asyncio.get_running_loop()
+        connection = await within(self._connect(), store=self.shown, seconds=end - loop.time())
+        return await self._use(pool, connection, work, end)
+
+    async def _use(self, pool: _Pool, connection: Connection, work: Work[T], end: float) -> T:
+        """The connection goes back when the work has ended in order, or the server refused it and lives on. At
+        `end` (the loop's time) it is cut off, so that nobody waits any longer."""
+        loop = asyncio.get_running_loop()
+        timer = loop.call_at(end, _cut, connection)
+        try:
+            result = await work(connection)
+        except BaseException as error:
+            if isinstance(error, psycopg.Error) and _is_reusable(connection):
+                pool.idle.append(connection)
+                raise
+            connection.pgconn.finish()
+            if isinstance(error, psycopg.Error) and loop.time() >= end:
+                raise self._late() from error
+            raise
+        finally:
+            timer.cancel()
+        pool.idle.append(connection)
+        return result
 
     async def _connect(self) -> Connection:
         connection = await psycopg.AsyncConnection.connect(
             self._conninfo,
             autocommit=True,
-            prepare_threshold=None,  # poolers in between may give each statement another session
+            prepare_threshold=None,
         )
-        if not self._prepared and self._prepare:
-            try:
+        try:
+            if not self._prepared and self._prepare:
                 await self._prepare(connection)
-            except BaseException:
-                connection.pgconn.finish()
-                raise
-            self._prepared = True
+                self._prepared = True
+            if await _is_direct(connection):
+                connection.prepare_threshold = PREPARE_AFTER
+        except BaseException:
+            connection.pgconn.finish()
+            raise
         return connection
+
+    def _late(self) -> Unavailable:
+        return Unavailable(Finding.STORE_UNAVAILABLE, store=self.shown, reason="no answer in time")
 
     def _unavailable(self, error: psycopg.Error) -> Unavailable:
         reason = type(error).__name__ + (f" {error.sqlstate}" if error.sqlstate else "")
@@ -130,6 +161,13 @@ def parse_conninfo(url: str) -> str:
     return conninfo
 
 
+async def _is_direct(connection: Connection) -> bool:
+    """A pooler in between, which may give each statement another session, answers with a number of its own for the
+    process at the other end."""
+    row = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
+    return row == (connection.info.backend_pid,)
+
+
 def _is_quiet(connection: Connection) -> bool:
     """An idle connection has nothing to say; one whose server went away has an end of file to be read."""
     poll = select.poll()
@@ -137,18 +175,10 @@ def _is_quiet(connection: Connection) -> bool:
     return not poll.poll(0)
 
 
-async def _use(pool: _Pool, connection: Connection, work: Work[T]) -> T:
-    """The connection goes back when the work has ended in order, or the server refused it and lives on."""
-    try:
-        result = await work(connection)
-    except BaseException as error:
-        if isinstance(error, psycopg.Error) and _is_reusable(connection):
-            pool.idle.append(connection)
-        else:
-            connection.pgconn.finish()
-        raise
-    pool.idle.append(connection)
-    return result
+def _cut(connection: Connection) -> None:
+    """Whoever waits for an answer on it is told that the connection has ended."""
+    with socket.socket(fileno=os.dup(connection.pgconn.socket)) as line:
+        line.shutdown(socket.SHUT_RDWR)
 
 
 def _is_reusable(connection: Connection) -> bool:

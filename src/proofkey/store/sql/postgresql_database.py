@@ -26,13 +26,15 @@ _PURGE_LOCK: Final = 0x70726F6F70757267
 
 _ENDED: Final = "WHERE sid = ?4 AND instr(' ' || ?5 || ' ', ' offline_access ') = 0"
 _PERSON: Final = "(SELECT count(*) FROM (SELECT 1 FROM users WHERE sub = ?3 FOR KEY SHARE) person) >= 0"
+_SIGN_IN: Final = "FROM sign_ins WHERE sid = ?1"
 _OWN: Final = {
-    sql.INSERT_AUTHORIZATION: sql.INSERT_AUTHORIZATION.replace(_ENDED, f"{_ENDED} AND {_PERSON} FOR SHARE")
+    sql.INSERT_AUTHORIZATION: sql.INSERT_AUTHORIZATION.replace(_ENDED, f"{_ENDED} AND {_PERSON} FOR SHARE"),
+    sql.INSERT_LOGOUT: sql.INSERT_LOGOUT.replace(_SIGN_IN, f"{_SIGN_IN} FOR SHARE"),
 }
 """Statements for which PostgreSQL needs words of its own.
 
-An authorization and the end of its sign-in wait for each other: whoever comes second sees the first. Its user is
-locked before the sign-in, in the order of whatever ends both.
+An authorization, or a logout delivery, and the end of its sign-in wait for each other: whoever comes second sees
+the first. An authorization's user is locked before the sign-in, in the order of whatever ends both.
 """
 
 

@@ -4,6 +4,7 @@ Parts of a store are written for both databases (see `part`); here stands only w
 trips, or must do otherwise because it has many writers.
 """
 
+from dataclasses import dataclass
 from typing import Final, Self
 
 from proofkey.client.session import PendingLogin
@@ -14,12 +15,14 @@ from proofkey.protocol.throttle import Attempts, Backoff, Limit, Refused, forget
 from proofkey.store.sealed import Sealer
 from proofkey.store.sql import statements as sql
 from proofkey.store.sql.grants import SqlServerStore
+from proofkey.store.sql.part import Row, Transaction
 from proofkey.store.sql.postgresql_database import PostgresqlDatabase
 from proofkey.store.sql.sessions import SqlSessionStore
 from proofkey.store.sql.upgrade_postgresql import prepare_postgresql
 
-_TURNS: Final = 50
-"""So often another worker may come first before an attempt is given up."""
+_TURNS: Final = 5
+"""So often a row may come and go while an attempt waits in line for it."""
+_FIND_IN_LINE: Final = f"{sql.FIND_ATTEMPTS} FOR UPDATE"
 _PUT_ATTEMPTS: Final = f"{sql.PUT_ATTEMPTS} WHERE throttles.next_at = ? AND throttles.count = ?"
 """Where nothing stood, or still stands what was read."""
 _TAKE_PENDING: Final = f"""
@@ -42,17 +45,44 @@ class PostgresqlServerStore(SqlServerStore):
         return cls(PostgresqlDatabase(url))
 
     async def take(self, rule: Limit | Backoff, key: str, now: Instant) -> Refused | None:
-        """Reads, and writes only over what was read; else again: no lock is held while this process thinks."""
+        """Reads, and writes only over what was read, without a lock; where another worker came first, it waits in
+        line for the row: of many at once, each gets its turn."""
         place = (rule.name, digest_of(key))
+        attempt = _Attempt(rule, place, now)
+        row = await self._database.one(sql.FIND_ATTEMPTS, place)
+        values = attempt.values(row)
+        if isinstance(values, Refused):
+            return values
+        if await self._database.change(_PUT_ATTEMPTS, values):
+            return None
         for _ in range(_TURNS):
-            row = await self._database.one(sql.FIND_ATTEMPTS, place)
-            after = next_attempts(rule, Attempts(*row) if row else None, now)
-            if isinstance(after, Refused):
-                return after
-            values = (*place, after.next_at, after.count, forget_at(rule, after), *(row or (None, None)))
-            if await self._database.change(_PUT_ATTEMPTS, values):
-                return None
+            counted, refused = await self._database.transact(attempt.in_line)
+            if counted or refused:
+                return refused
         raise Unavailable(Finding.STORE_UNAVAILABLE, reason="too many attempts at once", rule=rule.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One attempt, to be counted at its place."""
+
+    rule: Limit | Backoff
+    place: tuple[str, str]
+    now: Instant
+
+    def values(self, row: Row | None) -> tuple[object, ...] | Refused:
+        """What `_PUT_ATTEMPTS` takes after that row was read."""
+        after = next_attempts(self.rule, Attempts(*row) if row else None, self.now)
+        if isinstance(after, Refused):
+            return after
+        return (*self.place, after.next_at, after.count, forget_at(self.rule, after), *(row or (None, None)))
+
+    async def in_line(self, transaction: Transaction) -> tuple[bool, Refused | None]:
+        """Whether it was counted; not when there was no row to wait for and another worker made one."""
+        values = self.values(await transaction.one(_FIND_IN_LINE, self.place))
+        if isinstance(values, Refused):
+            return False, values
+        return await transaction.run(_PUT_ATTEMPTS, values) == 1, None
 
 
 class PostgresqlSessionStore(SqlSessionStore):

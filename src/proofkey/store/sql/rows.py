@@ -11,8 +11,10 @@ from proofkey.authorization_server.records import (
     Interaction,
     SignIn,
     SigningKeyRecord,
+    SignInStanding,
     Standing,
     User,
+    Visit,
 )
 from proofkey.protocol.messages import AuthorizationRequest
 from proofkey.protocol.registration import ClientRegistration
@@ -90,6 +92,20 @@ def sign_in_of(row: Row) -> SignIn:
         seen_at=seen_at,
         absolute_expires_at=absolute_expires_at,
         ended_at=ended_at,
+    )
+
+
+def sign_in_standing_of(row: Row) -> SignInStanding:
+    """9 columns of the sign-in, 8 of the user."""
+    return SignInStanding(sign_in=sign_in_of(row[:9]), user=user_of(row[9:]) if row[9] is not None else None)
+
+
+def visit_of(row: Row) -> Visit:
+    """2 columns of the client, 17 of the sign-in and its user, 5 of the consent."""
+    return Visit(
+        client=client_of(row[:2]),
+        standing=sign_in_standing_of(row[2:19]) if row[2] is not None else None,
+        consent=consent_of(row[19:]) if row[19] is not None else None,
     )
 
 

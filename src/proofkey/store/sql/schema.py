@@ -138,7 +138,7 @@ PUSHED_REQUESTS: Final = Table(
     "pushed_requests",
     METADATA,
     Column("digest", Text, primary_key=True),
-    Column("client_id", Text, ForeignKey("clients.client_id"), nullable=False),
+    Column("client_id", Text, nullable=False),
     Column("request", Text, nullable=False),
     Column("dpop_jkt", Text),
     Column("hint_sub", Text),
@@ -147,6 +147,39 @@ PUSHED_REQUESTS: Final = Table(
     Column("used_at", NUMBER),
     Index("ix_pushed_requests_expires_at", "expires_at"),
 )
+"""The client may be one that registered itself a moment ago, which has no row in `clients` yet."""
+
+REGISTERED_CLIENTS: Final = Table(
+    "registered_clients",
+    METADATA,
+    Column("client_id", Text, primary_key=True),
+    Column("registration", Text, nullable=False),
+    Column("token_digest", Text, nullable=False),
+    Column("registered_at", NUMBER, nullable=False),
+    Column("expires_at", NUMBER),
+    Index("ix_registered_clients_expires_at", "expires_at"),
+)
+"""Clients that registered themselves. One has a row in `clients` too, once a person has allowed it something:
+nothing refers to this table, so those that nobody wanted are deleted without a look at the grants."""
+
+DEVICE_AUTHORIZATIONS: Final = Table(
+    "device_authorizations",
+    METADATA,
+    Column("digest", Text, primary_key=True),
+    Column("user_code_digest", Text, nullable=False, unique=True),
+    Column("client_id", Text, ForeignKey("clients.client_id"), nullable=False),
+    Column("request", Text, nullable=False),
+    Column("peer", Text, nullable=False),
+    Column("interval_seconds", NUMBER, nullable=False),
+    Column("created_at", NUMBER, nullable=False),
+    Column("code_expires_at", NUMBER, nullable=False),
+    Column("expires_at", NUMBER, nullable=False),
+    Column("polled_at", NUMBER),
+    Column("decided_at", NUMBER),
+    Column("authorization_id", Text),
+    Index("ix_device_authorizations_expires_at", "expires_at"),
+)
+"""What was allowed is the row of `authorizations` that it names; there it is used once."""
 
 OPAQUE_TOKENS: Final = Table(
     "opaque_tokens",
@@ -162,6 +195,23 @@ OPAQUE_TOKENS: Final = Table(
     Index("ix_opaque_tokens_authorization_id", "authorization_id"),
     Index("ix_opaque_tokens_expires_at", "expires_at"),
 )
+
+LOGOUT_DELIVERIES: Final = Table(
+    "logout_deliveries",
+    METADATA,
+    Column("sid", Text, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("sub", Text, ForeignKey("users.sub"), nullable=False),
+    Column("created_at", NUMBER, nullable=False),
+    Column("expires_at", NUMBER, nullable=False),
+    Column("next_at", NUMBER),
+    Column("attempts", NUMBER, nullable=False),
+    PrimaryKeyConstraint("sid", "client_id"),
+    Index("ix_logout_deliveries_sub", "sub"),
+    Index("ix_logout_deliveries_next_at", "next_at"),
+    Index("ix_logout_deliveries_expires_at", "expires_at"),
+)
+"""A row may outlive its sign-in and its client. It holds no token: one is made when it is sent."""
 
 SIGNING_KEYS: Final = Table(
     "signing_keys",

@@ -63,6 +63,17 @@ FIND_SIGN_IN: Final = """
     FROM sign_ins s LEFT JOIN users u ON u.sub = s.sub AND u.deleted_at IS NULL
     WHERE s.digest = ?
 """
+FIND_VISIT: Final = """
+    SELECT c.registration, c.disabled,
+        s.sid, s.digest, s.sub, s.auth_time, s.amr, s.created_at, s.seen_at, s.absolute_expires_at, s.ended_at,
+        u.sub, u.username, u.password_hash, u.roles, u.claims, u.disabled, u.created_at, u.password_changed_at,
+        k.sub, k.client_id, k.scope, k.resource, k.granted_at
+    FROM clients c
+        LEFT JOIN sign_ins s ON s.digest = ?2
+        LEFT JOIN users u ON u.sub = s.sub AND u.deleted_at IS NULL
+        LEFT JOIN consents k ON k.sub = s.sub AND k.client_id = c.client_id
+    WHERE c.client_id = ?1
+"""
 TOUCH_SIGN_IN: Final = "UPDATE sign_ins SET seen_at = ? WHERE sid = ? AND seen_at < ?"
 RENEW_SIGN_IN: Final = """
     UPDATE sign_ins SET digest = ?, auth_time = ?, seen_at = ? WHERE sid = ? AND ended_at IS NULL
@@ -160,6 +171,40 @@ PROLONG: Final = """
 """
 REVOKE: Final = "UPDATE authorizations SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL"
 
+# --- clients that registered themselves --------------------------------------------------------------------------
+INSERT_REGISTERED: Final = """
+    INSERT INTO registered_clients (client_id, registration, token_digest, registered_at, expires_at)
+    VALUES (?, ?, ?, ?, ?)
+"""
+PUT_DOCUMENT_CLIENT: Final = f"""
+    {INSERT_REGISTERED}
+    ON CONFLICT (client_id) DO UPDATE SET registration = excluded.registration, expires_at =
+        CASE WHEN registered_clients.expires_at IS NULL THEN NULL ELSE excluded.expires_at END
+"""
+FIND_REGISTERED: Final = """
+    SELECT r.registration, coalesce(c.disabled, 0), r.token_digest, r.registered_at, r.expires_at
+    FROM registered_clients r LEFT JOIN clients c ON c.client_id = r.client_id
+    WHERE r.client_id = ?
+"""
+FIND_UNUSED_CLIENT: Final = "SELECT registration, 0 FROM registered_clients WHERE client_id = ?"
+LIST_UNUSED_CLIENTS: Final = """
+    SELECT registration, 0 FROM registered_clients WHERE expires_at IS NOT NULL ORDER BY client_id
+"""
+REPLACE_REGISTERED: Final = """
+    UPDATE registered_clients SET registration = ?, token_digest = ? WHERE client_id = ? AND token_digest = ?
+"""
+REPLACE_USED_CLIENT: Final = "UPDATE clients SET registration = ?, updated_at = ? WHERE client_id = ?"
+DELETE_REGISTERED: Final = "DELETE FROM registered_clients WHERE client_id = ? AND token_digest = ?"
+EMPTY_USED_CLIENT: Final = """
+    UPDATE clients SET registration = ?, disabled = 1, updated_at = ? WHERE client_id = ?
+"""
+KEEP_REGISTERED: Final = "UPDATE registered_clients SET expires_at = NULL WHERE client_id = ?"
+INSERT_USED_CLIENT: Final = """
+    INSERT INTO clients (client_id, registration, disabled, updated_at)
+    SELECT client_id, registration, 0, ? FROM registered_clients WHERE client_id = ?
+    ON CONFLICT (client_id) DO NOTHING
+"""
+
 # --- opaque access tokens ----------------------------------------------------------------------------------------
 INSERT_OPAQUE_TOKEN: Final = """
     INSERT INTO opaque_tokens
@@ -180,6 +225,40 @@ FIND_OPAQUE_TOKEN: Final = f"""
     WHERE o.digest = ?
 """  # noqa: S608 - our own names
 
+# --- device authorizations ---------------------------------------------------------------------------------------
+_DEVICE_COLUMNS: Final = """
+        d.digest, d.user_code_digest, d.client_id, d.request, d.peer, d.interval_seconds, d.created_at,
+        d.code_expires_at, d.expires_at, d.polled_at, d.decided_at, d.authorization_id
+"""
+INSERT_DEVICE: Final = """
+    INSERT INTO device_authorizations
+        (digest, user_code_digest, client_id, request, peer, interval_seconds, created_at, code_expires_at,
+        expires_at, polled_at, decided_at, authorization_id)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (user_code_digest) DO NOTHING
+"""
+FIND_DEVICE: Final = f"""
+    SELECT {_DEVICE_COLUMNS}, h.registration, h.disabled, {_STANDING_COLUMNS}
+    FROM device_authorizations d
+        LEFT JOIN clients h ON h.client_id = d.client_id
+        LEFT JOIN authorizations a ON a.id = d.authorization_id
+        {_STANDING_JOINS}
+    WHERE d.digest = ?
+"""  # noqa: S608 - our own names
+FIND_USER_CODE: Final = f"SELECT {_DEVICE_COLUMNS} FROM device_authorizations d WHERE d.user_code_digest = ?"  # noqa: S608 - our own names
+POLL_DEVICE: Final = """
+    UPDATE device_authorizations SET polled_at = ?1
+    WHERE digest = ?2 AND (polled_at IS NULL OR polled_at + interval_seconds <= ?1 + 1)
+"""
+"""A second is for clocks that count whole ones, and for the network."""
+SLOW_DEVICE_DOWN: Final = """
+    UPDATE device_authorizations SET polled_at = ?, interval_seconds = interval_seconds + 5 WHERE digest = ?
+"""
+DECIDE_DEVICE: Final = """
+    UPDATE device_authorizations SET decided_at = ?1, authorization_id = ?2
+    WHERE digest = ?3 AND decided_at IS NULL AND code_expires_at > ?1
+"""
+
 # --- signing keys, throttles, audit ------------------------------------------------------------------------------
 LIST_SIGNING_KEYS: Final = """
     SELECT kid, algorithm, sealed_private_jwk, public_jwk, created_at, active_from, retired_at, remove_at
@@ -194,6 +273,42 @@ INSERT_SIGNING_KEY: Final = """
         SELECT 1 FROM signing_keys WHERE algorithm = ?2 AND active_from > ?9 AND retired_at IS NULL
     )
 """
+# --- logout deliveries -------------------------------------------------------------------------------------------
+INSERT_LOGOUT: Final = """
+    INSERT INTO logout_deliveries (sid, client_id, sub, created_at, expires_at, next_at, attempts)
+    VALUES (?1, ?2, ?3, ?4, ?5, (SELECT ended_at FROM sign_ins WHERE sid = ?1), 0)
+    ON CONFLICT (sid, client_id) DO UPDATE SET expires_at =
+        CASE WHEN excluded.expires_at > logout_deliveries.expires_at
+        THEN excluded.expires_at ELSE logout_deliveries.expires_at END
+"""
+LOGOUTS_OF_SIGN_IN_ARE_DUE: Final = """
+    UPDATE logout_deliveries SET next_at = ?, attempts = ?, expires_at = ? WHERE sid = ? AND next_at IS NULL
+"""
+LOGOUTS_OF_USER_ARE_DUE: Final = """
+    UPDATE logout_deliveries SET next_at = ?, expires_at = ? WHERE sub = ? AND next_at IS NULL
+"""
+LIST_LOGOUTS: Final = """
+    SELECT sid, client_id, sub, created_at, expires_at, next_at, attempts
+    FROM logout_deliveries WHERE sid = ? AND next_at IS NOT NULL ORDER BY client_id
+"""
+LIST_DUE_LOGOUTS: Final = """
+    SELECT sid, client_id, sub, created_at, expires_at, next_at, attempts
+    FROM (
+        SELECT sid, client_id, sub, created_at, expires_at, next_at, attempts,
+            row_number() OVER (PARTITION BY client_id ORDER BY next_at, sid) AS place
+        FROM logout_deliveries WHERE next_at <= ?
+    ) AS due
+    WHERE place <= ? ORDER BY attempts, next_at, sid, client_id LIMIT ?
+"""
+CLAIM_LOGOUT: Final = """
+    UPDATE logout_deliveries SET next_at = ?, attempts = attempts + 1
+    WHERE sid = ? AND client_id = ? AND attempts = ? AND next_at <= ?
+"""
+POSTPONE_LOGOUT: Final = """
+    UPDATE logout_deliveries SET next_at = ? WHERE sid = ? AND client_id = ? AND attempts = ?
+"""
+FINISH_LOGOUT: Final = "DELETE FROM logout_deliveries WHERE sid = ? AND client_id = ? AND attempts = ?"
+
 RETIRE_SIGNING_KEY: Final = "UPDATE signing_keys SET retired_at = ?, remove_at = ? WHERE kid = ?"
 
 FIND_ATTEMPTS: Final = "SELECT next_at, count FROM throttles WHERE rule = ? AND key_digest = ?"
@@ -202,6 +317,7 @@ PUT_ATTEMPTS: Final = """
     ON CONFLICT (rule, key_digest) DO UPDATE SET
         next_at = excluded.next_at, count = excluded.count, forget_at = excluded.forget_at
 """
+LIST_COUNTED: Final = "SELECT key_digest FROM throttles WHERE rule = ? AND next_at > ? LIMIT ?"
 FORGET_ATTEMPTS: Final = "DELETE FROM throttles WHERE rule = ? AND key_digest = ?"
 INSERT_EVENT: Final = "INSERT INTO audit_events (at, name, sub, client_id, detail) VALUES (?, ?, ?, ?, ?)"
 
@@ -212,7 +328,10 @@ PURGED: Final = (
     ("sign_ins", "absolute_expires_at"),
     ("throttles", "forget_at"),
     ("pushed_requests", "expires_at"),
+    ("device_authorizations", "expires_at"),
     ("opaque_tokens", "expires_at"),
+    ("registered_clients", "expires_at"),
+    ("logout_deliveries", "expires_at"),
     ("signing_keys", "remove_at"),
 )
 """Tables and the column that says when a row's time is over."""
