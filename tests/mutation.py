@@ -278,6 +278,7 @@ def run_rows(copy: Copy, only: str) -> int:
             run, noticed = run + 1, noticed or seen
             _tell({"row": plan.row, "mutant": mutant.name, "noticed": seen})
             holes += [f"{plan.row}: {mutant.name}"] if mutant.kind == "off" and not seen else []
+        noticed = noticed or any(copy.notices(mutant, plan.others) for mutant in plan.mutants if plan.others)
         red += noticed
         holes += [] if noticed else [plan.row]
     left = [one for one in holes if one not in reasons]

@@ -580,3 +580,17 @@ async def test_a_decision_that_cannot_be_written_is_none(method: str) -> None:
 async def test_what_the_endpoint_answers_is_a_document(desk: Desk) -> None:
     answer = await desk.core.authorize_device((("client_id", "tv"),), (), DEVICE_PEER)
     assert isinstance(answer, Json)
+
+
+@pytest.mark.parametrize("decision", ["allow", "deny"])
+async def test_a_decision_that_another_one_was_faster_than_is_none(
+    desk: Desk, visitor: Visitor, decision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id_, _ = await confirm(visitor, (await ask_device(desk))["user_code"])
+
+    async def lost(*_arguments: object) -> bool:
+        return False
+
+    monkeypatch.setattr(desk.store, "decide_device_code", lost)
+    with pytest.raises(InteractionClosed):
+        await visitor.decide(id_, decision)

@@ -269,3 +269,12 @@ def test_whatever_is_sent_nothing_but_a_refusal_comes_out(proof: str) -> None:
 def test_a_key_of_the_library_signs_proofs_too() -> None:
     key = DpopKey("Ed25519", clock=CASE.key.clock)
     assert read(key.proof(CASE.method, CASE.url, token=CASE.token), jkt=key.jkt).jkt == key.jkt
+
+
+@pytest.mark.spec("9449-4.3-a")
+@pytest.mark.parametrize("crv", ["X25519", "Ed448", "ed25519", None, 7])
+def test_the_octets_of_a_key_count_for_the_curve_that_they_are_of(crv: object) -> None:
+    jwk = DpopKey("Ed25519").jwk
+    assert read_proof_key(jwk, "Ed25519")
+    with pytest.raises(ValueError, match="crv"):
+        read_proof_key(jwk | {"crv": crv}, "Ed25519")

@@ -1,5 +1,6 @@
 """Registrations: read, defaults, and a message that names the member."""
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -238,3 +239,11 @@ def test_any_document_is_read_or_a_configuration_error(changes: dict[str, Any]) 
     except ConfigurationError:
         return
     assert client.client_id
+
+
+@pytest.mark.parametrize("value", [["k"], "k", {"keys": [date(2026, 1, 1)]}, {"keys": [float]}])
+def test_keys_that_are_no_json_are_refused_by_their_name(value: object) -> None:
+    """A settings file can hold a date."""
+    with pytest.raises(ConfigurationError) as refused:
+        parse(jwks=value, client_secret=None, token_endpoint_auth_method="private_key_jwt")
+    assert refused.value.facts["member"] == "jwks"
