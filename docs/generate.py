@@ -15,6 +15,29 @@ from tests.trace import ROOT, MarkedTest, Row, find_rule, find_tests, read_marke
 
 DOCS: Final = Path(__file__).parent
 _MARKED: Final = re.compile(r"(<!-- dialect: ([a-z0-9_-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_LOGINS: Final = re.compile(r"(<!-- logins -->\n).*?(<!-- end -->)", re.DOTALL)
+_LINES: Final = {
+    "OIDC": "rfc9068",
+    "Auth0": "auth0",
+    "Entra": "entra",
+    "Google": "google",
+    "Keycloak": "keycloak",
+    "Okta": "okta",
+    "Cognito": "cognito",
+}
+"""The dialect of each provider that a login is given in one line."""
+_AUDIENCE: Final = {
+    "resource": "`resource`, at every step (RFC 8707)",
+    "audience": "`audience`, with the authorization request",
+    "scope": "a scope of the API",
+    "none": "nothing: the provider's own settings name it",
+}
+_SIGN_OUT: Final = {
+    "oidc": "the end-session endpoint, where the metadata name one",
+    "auth0_v2": "the end-session endpoint, else `/v2/logout`",
+    "cognito": "`/logout` at the sign-in host",
+    "none": "none: the signed-out page says so",
+}
 _ERRORS_HEAD: Final = """# Findings
 
 Every refusal names one check. The log line has its id and what was found; the caller is told only what the
@@ -59,7 +82,35 @@ def requirements_page(rows: list[Row], tests: list[MarkedTest]) -> str:
 
 def providers_page(text: str) -> str:
     """The page with every marked part as the dialect says it now."""
+    text = _LOGINS.sub(lambda found: f"{found[1]}{logins_table()}{found[2]}", text)
     return _MARKED.sub(lambda found: f"{found[1]}{_dialect_part(DIALECTS[found[2]])}{found[3]}", text)
+
+
+def logins_table() -> str:
+    """How a login departs from OpenID Connect at each provider."""
+    lines = [
+        "| | sent with each login | names an API by | refresh tokens | sign-out at the provider |",
+        "| --- | --- | --- | --- | --- |",
+        *(_login(name, DIALECTS[dialect]) for name, dialect in _LINES.items()),
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _login(name: str, dialect: Dialect) -> str:
+    login = dialect.login
+    sent = [f"`{parameter}={value}`" for parameter, value in login.authorization_parameters.items()]
+    sent += ["PKCE, though not announced"] if login.force_pkce else []
+    refresh = "by the parameters" if login.authorization_parameters else "by themselves"
+    api = _AUDIENCE[login.audience_parameter] if dialect.verifies else "nothing: its tokens open no API of yours"
+    return " | ".join(
+        (
+            f"| `{name}`",
+            ", ".join(sent) or "nothing more",
+            api,
+            "scope `offline_access`" if login.offline_access else refresh,
+            f"{_SIGN_OUT[login.logout]} |",
+        )
+    )
 
 
 def marked_dialects(text: str) -> list[str]:

@@ -904,6 +904,41 @@ class Finding(Enum):
         "A login was started from inside another page.",
         "Start the login by a link or a navigation of the whole window.",
     )
+    LOGOUT_TOKEN_TYPE = (
+        "BCL-01",
+        "The token is not a logout token: its typ is another one.",
+        "Let the provider send logout tokens typed logout+jwt, or without typ.",
+    )
+    LOGOUT_TOKEN_EVENT = (
+        "BCL-02",
+        "The token is not a logout token: its events do not name a back-channel logout.",
+        "Let the provider send events with the member http://schemas.openid.net/event/backchannel-logout.",
+    )
+    LOGOUT_TOKEN_NONCE = (
+        "BCL-03",
+        "The token has a nonce, which no logout token has.",
+        "Send a logout token; an ID token signs nobody out.",
+    )
+    LOGOUT_TOKEN_SUBJECT = (
+        "BCL-04",
+        "The logout token names neither a person nor a session.",
+        "Let the provider send sub, sid, or both.",
+    )
+    LOGOUT_TOKEN_OLD = (
+        "BCL-05",
+        "The logout token was made too long ago.",
+        "Let the provider make a new token for each attempt, and compare the clocks.",
+    )
+    LOGOUT_TOKEN_REPLAYED = (
+        "BCL-06",
+        "The logout token was used already.",
+        "Let the provider make a new token, with a jti of its own, for each attempt.",
+    )
+    LOGOUT_TOKEN_AUDIENCE = (
+        "BCL-07",
+        "The logout token is for another client.",
+        "Compare client_id with the token's aud, and the client's back-channel logout URL at the provider.",
+    )
     LOGOUT_STATE = (
         "CSRF-05",
         "This end of a sign-out does not belong to a sign-out of this browser.",
@@ -924,6 +959,36 @@ class Finding(Enum):
         "OID-08",
         "The provider issued a token of another type than asked.",
         "Check the client's registration.",
+    )
+    USERINFO_SUBJECT = (
+        "OID-20",
+        "The UserInfo answer is about another person than the ID token.",
+        "Report it to the provider; nobody was signed in.",
+    )
+    USERINFO_MALFORMED = (
+        "OID-21",
+        "The UserInfo answer cannot be believed.",
+        "The log says why; compare userinfo_signed_response_alg of the registration with [login] userinfo.",
+    )
+    USERINFO_NOT_OFFERED = (
+        "OID-22",
+        "The provider's metadata name no UserInfo endpoint, and the login insists on one.",
+        'Leave userinfo at "auto", or switch it off.',
+    )
+    PUSH_NOT_OFFERED = (
+        "OID-23",
+        "The request must be pushed, and the provider's metadata name no endpoint for that.",
+        'Switch pushed authorization requests on at the provider, or leave par at "auto".',
+    )
+    PUSH_MALFORMED = (
+        "OID-24",
+        "The provider's answer to the pushed request names no request.",
+        'Report it to the provider; par = "off" does without, where the provider allows that.',
+    )
+    ID_TOKEN_ACR = (
+        "OID-25",
+        "The sign-in is not of a kind that was asked for.",
+        "Sign in again in a stronger way; acr_values lists the kinds that are enough.",
     )
     SESSION_NONE = ("SES-01", "There is no session.", "Sign in.")
     REFRESH_FAILED = ("RT-05", "The provider did not refresh the access token.", "Sign in again.")
@@ -1153,7 +1218,7 @@ class Finding(Enum):
     )
     STORE_EVICTS = (
         "STO-06",
-        "The Redis server may evict keys: what was used once could be used again.",
+        "The Redis server may evict keys: a session could be lost, or what was used once be used again.",
         "Set `maxmemory-policy noeviction` there, or use a server or a database of its own.",
     )
     PORT_IN_USE = ("CFG-05", "The port is in use.", "Choose another port, or 0 for any free one.")

@@ -116,8 +116,8 @@ def test_a_refreshed_id_token_is_of_the_same_person(iss: str, sub: str, taken: b
     )
     id_token = IdToken(iss=Issuer(iss), sub=Subject(sub), aud=("web",), exp=Instant(1300), iat=NOW)
     if taken:
-        check_refreshed_id_token(id_token, session)
+        check_refreshed_id_token(id_token, session, config_for())
         return
     with pytest.raises(RefreshFailed) as refused:
-        check_refreshed_id_token(id_token, session)
+        check_refreshed_id_token(id_token, session, config_for())
     assert refused.value.final

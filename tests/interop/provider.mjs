@@ -22,6 +22,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
     rpInitiatedLogout: { enabled: true },
     introspection: { enabled: true, allowedPolicy: (_, client) => client.clientAuthMethod !== 'none' },
     jwtIntrospection: { enabled: true },
+    jwtUserinfo: { enabled: true },
     revocation: { enabled: true },
     resourceIndicators: {
       enabled: true,

@@ -4,6 +4,7 @@ from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
@@ -11,7 +12,7 @@ from fastapi import Depends, FastAPI, Security
 
 from proofkey.client.config import LoginConfig
 from proofkey.client.session import Session
-from proofkey.errors import InvalidToken, LoginFailed, RefreshFailed
+from proofkey.errors import InvalidToken, LoginFailed, RefreshFailed, Unavailable
 from proofkey.fastapi import AccessToken, Login, Protect
 from proofkey.findings import Finding
 from proofkey.protocol.jose import SigningAlgorithm, SigningKey, generate_signing_key
@@ -23,6 +24,7 @@ from proofkey.runtime.verifier import Verifier
 from proofkey.store.memory import MemorySessionStore
 from proofkey.testing.server import free_port, serving
 from proofkey.testing.sign_in import NativeLogin, sign_in
+from proofkey.testing.tokens import key_for_tests
 from proofkey.transport.http import HttpTransport
 from tests.interop.peer import running_peer
 from tests.interop.provider_pages import Person
@@ -35,6 +37,7 @@ SECRET = Secret("Jq4v1Zt7Lr0Xc8Mw5Hd2Np9Sk6Fb3GyTaEuIoRiVhWn")
 CALLBACK = "https://rp.test/callback"
 SCOPE = "openid profile offline_access orders:read"
 TOKEN_LIFE = 60
+CLIENT_KEY = key_for_tests("ES256", "client-key")
 KEYS: tuple[SigningAlgorithm, ...] = ("RS256", "ES256", "Ed25519")
 
 
@@ -152,6 +155,14 @@ def clients(web: str) -> list[dict[str, Any]]:
             **code,
             "token_endpoint_auth_method": "none",
             "id_token_signed_response_alg": "Ed25519",
+        },
+        {
+            "client_id": "signed",
+            **code,
+            "token_endpoint_auth_method": "private_key_jwt",
+            "jwks": {"keys": [CLIENT_KEY.public_jwk]},
+            "require_pushed_authorization_requests": True,
+            "userinfo_signed_response_alg": "ES256",
         },
     ]
 
@@ -318,6 +329,23 @@ async def test_every_kind_of_client_signs_in(world: World, changes: dict[str, An
     assert session.tokens.id_token
     assert read_unverified_header(session.tokens.id_token.reveal())["alg"] == algorithm
     assert world.call("/mine", session.tokens.access_token.reveal()).json() == {"sub": "ann"}
+
+
+@pytest.mark.spec("9700-2.5-a / V10-10.4.16", "OC-5.3.2-a")
+async def test_a_client_with_a_key_pushes_its_request_and_reads_signed_userinfo(world: World) -> None:
+    key: dict[str, Any] = {"client_id": "signed", "client_secret": None, "client_key": CLIENT_KEY}
+    login = NativeLogin(world.config(**key, resource=(), scope=("openid", "profile"), userinfo="signed"))
+    url = await login.start()
+    assert set(parse_qs(urlsplit(url).query)) == {"client_id", "request_uri"}
+    session = await login.finish(world.person().answer_to(url, CALLBACK))
+    assert (session.sub, session.claims["name"]) == ("ann", "ann of the provider")
+
+
+async def test_a_token_for_an_api_alone_opens_no_userinfo_and_the_login_goes_on(world: World) -> None:
+    session = await world.signed_in(userinfo="auto")
+    assert (session.sub, session.claims["aud"]) == ("ann", "basic")
+    with pytest.raises(Unavailable):
+        await world.signed_in(userinfo=True)
 
 
 @pytest.mark.spec("9207-2.4-a / MCP26-iss")

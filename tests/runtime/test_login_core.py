@@ -77,6 +77,18 @@ def token_says(**changes: Any) -> Callable[[ProviderFaults], None]:
     return set_faults(token_response=changes)
 
 
+def person_is(**changes: Any) -> Callable[[ProviderFaults], None]:
+    return set_faults(userinfo=changes)
+
+
+def signed_person(**changes: Any) -> Callable[[ProviderFaults], None]:
+    return set_faults(userinfo=changes, userinfo_signed=True)
+
+
+def says(body: bytes, *, kind: str = "application/json") -> Callable[[ProviderFaults], None]:
+    return set_faults(overrides={"userinfo": Answer(200, {"content-type": kind}, body)})
+
+
 HUGE = Answer(200, {}, b"{" + b" " * 300_000 + b"}")
 REDIRECT = Answer(307, {"location": "https://evil.test/token"}, b"")
 
@@ -124,6 +136,22 @@ HOSTILE = [
     pytest.param(set_faults(overrides={"token": Answer(500, {}, b"")}), None, id="a broken token endpoint"),
     pytest.param(set_faults(overrides={"jwks": Answer(200, {}, b"<html>")}), None, id="an HTML key set"),
     pytest.param(set_faults(overrides={"jwks": Answer(200, {}, b'{"keys":[]}')}), None, id="no keys"),
+    # UserInfo, OIDC Core §5.3.2
+    pytest.param(person_is(sub="u2"), Finding.USERINFO_SUBJECT, id="UserInfo about another person"),
+    pytest.param(person_is(sub=None), Finding.USERINFO_SUBJECT, id="UserInfo about nobody"),
+    pytest.param(person_is(sub=["u1"]), Finding.USERINFO_SUBJECT, id="UserInfo about a list of persons"),
+    pytest.param(says(b"[]"), Finding.USERINFO_MALFORMED, id="UserInfo that is no object"),
+    pytest.param(says(b'{"sub":"u1","sub":"u1"}'), Finding.USERINFO_MALFORMED, id="UserInfo with sub twice"),
+    pytest.param(says(b"<html>", kind="text/html"), Finding.USERINFO_MALFORMED, id="UserInfo of HTML"),
+    pytest.param(says(b"x" * 70_000), Finding.OUTGOING_TOO_LARGE, id="huge UserInfo"),
+    pytest.param(set_faults(overrides={"userinfo": REDIRECT}), Finding.OUTGOING_REDIRECT, id="UserInfo elsewhere"),
+    pytest.param(says(b"a.b", kind="application/jwt"), None, id="signed UserInfo that is no JWT"),
+    pytest.param(says(b"\xff", kind="application/jwt"), Finding.USERINFO_MALFORMED, id="signed UserInfo of bytes"),
+    pytest.param(signed_person(sub="u2"), Finding.USERINFO_SUBJECT, id="signed UserInfo about another person"),
+    pytest.param(signed_person(aud="other"), Finding.TOKEN_AUDIENCE, id="signed UserInfo for another client"),
+    pytest.param(signed_person(aud=None), None, id="signed UserInfo for nobody"),
+    pytest.param(signed_person(iss="https://evil.test"), Finding.TOKEN_ISSUER, id="signed UserInfo of another"),
+    pytest.param(signed_person(exp=1), Finding.TOKEN_EXPIRED, id="signed UserInfo that is over"),
     # authorization response
     pytest.param(comes_back(state=None), None, id="no state"),
     pytest.param(comes_back(state=""), None, id="empty state"),
@@ -156,7 +184,7 @@ HOSTILE = [
 
 @pytest.mark.spec(
     "OC-3.1.3.7-a", "OC-3.1.3.7-b", "OC-3.1.3.8-a", "9700-4.5.3.2-a", "9700-4.7.1-b", "9207-2.4-a", "OD-4.3-b",
-    "MCP25-pkce", "6749-5.1-c", "9449-5-c",
+    "MCP25-pkce", "6749-5.1-c", "9449-5-c", "OC-5.3.2-a",
 )  # fmt: skip
 @pytest.mark.parametrize(("switch", "finding"), HOSTILE)
 async def test_no_session_is_ever_made_when_the_provider_sends(

@@ -125,6 +125,13 @@ def test_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.Monk
     assert settings.server.master_key_file == tmp_path / "master.key"
 
 
+@pytest.mark.parametrize("url", ["redis://:canary@h/0", "rediss://h", "valkey://h", "postgresql://:canary@h/rp"])
+def test_the_sessions_of_a_login_may_live_on_a_server(tmp_path: Path, url: str):
+    settings = load(tmp_path, LOGIN + f'store = "{url}"')
+    assert settings.login.store == url
+    assert "canary" not in repr(settings.login)
+
+
 def test_an_absolute_store_stays(tmp_path: Path):
     assert load(tmp_path, SERVER + 'store = "sqlite:////var/lib/op.db"').server.store == "sqlite:////var/lib/op.db"
 
@@ -211,12 +218,22 @@ def test_the_clock_file_is_no_setting_and_no_mistake(tmp_path: Path):
     assert load(tmp_path, API, PROOFKEY_ALLOW_INSECURE_CLOCK_FILE="/x").has("api")
 
 
+def test_a_login_may_have_a_key_in_place_of_a_secret_and_its_own_secret_for_the_store(tmp_path: Path):
+    (tmp_path / "session.secret").write_text(SECRET)
+    lines = [line for line in LOGIN.splitlines() if not line.startswith("client_secret")]
+    strong = 'par = "required"\nuserinfo = false\nacr_values = "phr"\nprivate_key_file = "client.pem"\n'
+    text = "\n".join(lines) + "\n" + strong + 'session_secret_file = "session.secret"\n'
+    login = load(tmp_path, text).login
+    assert login.private_key_file == tmp_path / "client.pem"
+    assert login.session_secret is not None
+    assert login.session_secret.reveal() == SECRET
+    assert (login.par, login.userinfo, login.acr_values) == ("required", False, "phr")
+
+
 NOT_YET = {
     "server.store": SERVER + 'store = "redis://u:p@h/0"',
     "server.clients.token_endpoint_auth_method": SERVER
     + 'clients = [{ client_id = "a" }, { client_id = "b", token_endpoint_auth_method = "client_secret_jwt" }]',
-    "login.private_key_file": LOGIN + 'private_key_file = "key.pem"',
-    "login.store": LOGIN + 'store = "redis://h"',
 }
 
 

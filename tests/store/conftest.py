@@ -11,6 +11,7 @@ from psycopg.sql import SQL
 from proofkey.authorization_server.stores import ServerStore
 from proofkey.client.stores import SessionStore
 from proofkey.store.memory import MemoryServerStore, MemorySessionStore
+from proofkey.store.redis_sessions import RedisSessionStore
 from proofkey.store.sealed import Sealer
 from proofkey.store.sql import SqliteServerStore, SqliteSessionStore
 from proofkey.store.sql.postgresql_server import PostgresqlServerStore, PostgresqlSessionStore
@@ -22,14 +23,17 @@ from proofkey.testing.redis_server import RedisServer, running_redis
 from proofkey.testing.stores import START, a_client, a_sign_in, a_user, an_event
 
 STORES = ["memory", "sqlite", "postgresql"]
+ASYNCIO_ALONE = {"postgresql", "redis"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """PostgreSQL's driver knows asyncio alone."""
+    """The drivers of the servers know asyncio alone."""
     here = Path(__file__).parent
-    items[:] = [
-        item for item in items if here not in item.path.parents or not {"trio", "postgresql"} <= _params(item)
-    ]
+    items[:] = [item for item in items if here not in item.path.parents or not _beyond_trio(_params(item))]
+
+
+def _beyond_trio(params: set[object]) -> bool:
+    return "trio" in params and bool(ASYNCIO_ALONE & params)
 
 
 def _params(item: pytest.Item) -> set[object]:
@@ -67,7 +71,7 @@ async def server_store(request: pytest.FixtureRequest, file: Path) -> AsyncGener
     await store.aclose()
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=[*STORES, "redis"])
 async def session_store(request: pytest.FixtureRequest, file: Path) -> AsyncGenerator[SessionStore]:
     store: SessionStore
     sealer = Sealer(b"k" * 32)
@@ -75,6 +79,8 @@ async def session_store(request: pytest.FixtureRequest, file: Path) -> AsyncGene
         store = MemorySessionStore()
     elif request.param == "sqlite":
         store = SqliteSessionStore.open(file, sealer)
+    elif request.param == "redis":
+        store = RedisSessionStore(request.getfixturevalue("redis").url, sealer)
     else:
         store = PostgresqlSessionStore.open(request.getfixturevalue("postgresql_url"), sealer)
     yield store

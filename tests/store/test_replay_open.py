@@ -102,7 +102,7 @@ def test_a_url_is_shown_without_what_opens_the_store(url: str, shown: str) -> No
             ("proofkey.store.sql.replay_postgresql", "proofkey.store.sql.postgresql"),
             "postgres",
         ),
-        ("redis://redis.test", "redis", ("proofkey.store.redis",), "redis"),
+        ("redis://redis.test", "redis", ("proofkey.store.redis", "proofkey.store.redis_connection"), "redis"),
     ],
 )
 def test_without_the_package_the_extra_is_named(

@@ -6,7 +6,7 @@ import pytest
 from proofkey.client.stores import SessionStore
 from proofkey.errors import ServerError
 from proofkey.findings import Finding
-from proofkey.protocol.text import Instant
+from proofkey.protocol.text import Instant, Subject
 from proofkey.testing.stores import START, a_pending_login, a_session, some_tokens
 
 LATER = Instant(START + 10)
@@ -108,6 +108,55 @@ async def test_an_ended_session_is_gone(session_store: SessionStore) -> None:
     assert await session_store.end_session(ID)
     assert not await session_store.end_session(ID)
     assert await session_store.find_session(ID) is None
+
+
+# --- sessions of a person, and of a session at the provider ------------------------------------------------------
+
+ISSUER = a_session().issuer
+ANN = a_session().sub
+
+
+@pytest.mark.spec("BL-2.6-a", "threats §2 row 38")
+async def test_sessions_are_found_by_person_and_by_the_providers_session(session_store: SessionStore) -> None:
+    older = a_session("b", created_at=Instant(START - 5))
+    newer = a_session("a", sid=None)
+    of_bob = a_session("c", sub="sub-of-bob")
+    elsewhere = a_session("d", issuer="https://other.test")
+    for session in (newer, older, of_bob, elsewhere):
+        await session_store.insert_session(session)
+    assert await session_store.sessions_of_sub(ISSUER, ANN) == (older, newer)
+    assert {one.id for one in await session_store.sessions_of_sid(ISSUER, "sid-1")} == {older.id, of_bob.id}
+    assert await session_store.sessions_of_sid(ISSUER, "") == ()
+    assert await session_store.sessions_of_sub(ISSUER, Subject("nobody")) == ()
+    await session_store.end_session(older.id)
+    assert await session_store.sessions_of_sub(ISSUER, ANN) == (newer,)
+
+
+# --- logout tokens -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec("X-bcl-order")
+async def test_a_logout_token_is_used_by_one_caller(session_store: SessionStore) -> None:
+    got: list[bool] = []
+    assert not await session_store.is_logout_token_used("digest")
+
+    async def use() -> None:
+        got.append(await session_store.use_logout_token("digest", DAYS))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(20):
+            group.start_soon(use)
+    assert sorted(got) == [False] * 19 + [True]
+    assert await session_store.is_logout_token_used("digest")
+    assert not await session_store.is_logout_token_used("other")
+
+
+async def test_a_logout_token_is_remembered_until_it_is_over(session_store: SessionStore) -> None:
+    await session_store.use_logout_token("digest", LATER)
+    assert await session_store.purge_sessions(Instant(LATER - 1)) == 0
+    assert await session_store.is_logout_token_used("digest")
+    assert await session_store.purge_sessions(LATER) == 1
+    assert not await session_store.is_logout_token_used("digest")
 
 
 # --- the refresh lock --------------------------------------------------------------------------------------------

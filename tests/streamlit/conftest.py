@@ -92,8 +92,10 @@ class Server:
         with httpx2.Client(follow_redirects=False, trust_env=False, timeout=20) as client:
             yield Browser(self, client)
 
-    def control(self, **values: str | int) -> None:
-        httpx2.post(f"{self.side}/control", params=values, trust_env=False).raise_for_status()
+    def control(self, **values: str | int) -> dict[str, Any]:
+        answer = httpx2.post(f"{self.side}/control", params=values, trust_env=False)
+        answer.raise_for_status()
+        return dict(answer.json())
 
     def state(self) -> dict[str, Any]:
         answer = httpx2.get(f"{self.side}/state", trust_env=False)

@@ -22,6 +22,7 @@ from proofkey.protocol.exchange import Answer, Ask
 from proofkey.protocol.text import Secret
 from proofkey.runtime.events import UVICORN, configure_logging
 from proofkey.testing.clock import TurnedClock
+from proofkey.testing.logout_tokens import make_logout_token
 from proofkey.testing.provider import ScriptedProvider
 
 APP_PORT, SIDE_PORT = int(sys.argv[1]), int(sys.argv[2])
@@ -114,6 +115,9 @@ async def control(request: Request) -> Response:
         provider.claims["name"] = values.get("name", values["sub"])
     if "refuse" in values:
         provider.faults.refresh_error = (400, "invalid_grant") if values["refuse"] == "1" else None
+    if "logout" in values:
+        token = make_logout_token(provider.key, now=clock.now(), issuer=provider.issuer, jti=values["logout"])
+        return JSONResponse({"logout_token": token})
     if "end" in values:
         await login.core.end(values["end"], cause="test")
     if "vanish" in values:  # as another worker would: nobody here is told

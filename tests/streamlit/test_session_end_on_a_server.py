@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+import httpx2
 import pytest
 from websockets.exceptions import InvalidStatus
 
@@ -128,6 +129,21 @@ async def test_a_session_that_another_process_ended_is_noticed(server: Server, b
         async with asyncio.timeout(5):
             assert await tab.read_until_closed() == 4401
     assert tab.auth_redirect == GOODBYE
+
+
+@pytest.mark.spec("BL-2.6-a", "threats §2 row 38")
+async def test_a_logout_token_of_the_provider_empties_every_tab(server: Server, browser: Browser) -> None:
+    browser.sign_in()
+    form = server.control(logout="of-every-tab")
+    async with browser.tab() as tab, browser.tab() as second:
+        for each in (tab, second):
+            await each.run()
+        answer = httpx2.post(f"{server.url}/auth/backchannel-logout", data=form, trust_env=False)
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+        for each in (tab, second):
+            assert await each.read_until_closed() == 4401
+            assert each.auth_redirect == GOODBYE
+    assert browser.get("/").status_code == 303
 
 
 async def test_a_logged_out_tab_ends_at_once_for_its_own_process(server: Server, browser: Browser) -> None:

@@ -67,6 +67,34 @@ async def test_a_callback_is_refused_with(
     assert "theirs" not in answer.text
 
 
+@pytest.mark.spec("OC-5.3.2-a", "OC-3.1.3.7-b")
+@pytest.mark.parametrize(
+    ("options", "faults", "finding"),
+    [
+        ({}, {"userinfo": {"sub": "u2", "name": "theirs"}}, Finding.USERINFO_SUBJECT),
+        ({}, {"userinfo_signed": True, "userinfo": {"aud": "other"}}, Finding.TOKEN_AUDIENCE),
+        ({"userinfo": "signed"}, {}, Finding.USERINFO_MALFORMED),
+        ({"acr_values": "gold"}, {"id_token_claims": {"acr": "bronze"}}, Finding.ID_TOKEN_ACR),
+    ],
+    ids=["another person's UserInfo", "UserInfo for another client", "unsigned UserInfo", "a weaker sign-in"],
+)
+async def test_nobody_is_signed_in_by(options: dict[str, Any], faults: dict[str, Any], finding: Finding) -> None:
+    app = App(**options)
+    for name, value in faults.items():
+        setattr(app.provider.faults, name, value)
+    browser = app.browser()
+    answer = await browser.back(await browser.start())
+    await assert_refused(app, answer, finding, 400)
+    assert "theirs" not in answer.text
+
+
+async def test_a_request_that_cannot_be_pushed_is_a_page_with_a_way_back() -> None:
+    app = App(par="required")
+    answer = await app.browser().get("/auth/login?next=/orders")
+    await assert_refused(app, answer, Finding.PUSH_NOT_OFFERED, 400)
+    assert 'href="/auth/login?next=/orders"' in answer.text
+
+
 async def test_an_error_beside_a_foreign_issuer_is_not_shown(app: App, browser: Browser) -> None:
     app.provider.faults.authorization_response = {"code": None, "error": "call-0900", "iss": "https://evil.test"}
     answer = await browser.back(await browser.start())

@@ -1,5 +1,6 @@
 """How a login is configured, mounted and used by the routes of an application."""
 
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,9 +22,10 @@ from proofkey.protocol.text import Secret
 from proofkey.runtime.settings_model import LoginSettings
 from proofkey.store.memory import MemorySessionStore
 from proofkey.testing.provider import ScriptedProvider
+from proofkey.testing.tokens import key_for_tests
 from proofkey.transport.bearer import async_bearer_client
 from proofkey.web.login import Login
-from tests.client.login_kit import API, CLIENT_SECRET, ISSUER, RP
+from tests.client.login_kit import API, CLIENT_SECRET, ISSUER, RP, pairs_of
 from tests.web.login_browser import App, build_app
 
 PLAIN: dict[str, Any] = {
@@ -71,7 +73,7 @@ def anyio_backend() -> str:
             {"path_prefix": "/auth/"}, Finding.CONFIG_VALUE, "path_prefix", id="prefix with a slash more"
         ),
         pytest.param({"path_prefix": "/{x}"}, Finding.CONFIG_VALUE, "path_prefix", id="prefix with a parameter"),
-        pytest.param({"store": "redis://x"}, Finding.CONFIG_NOT_BUILT, "store", id="a store of later"),
+        pytest.param({"store": "mysql://x"}, Finding.CONFIG_VALUE, "store", id="a store of no known kind"),
         pytest.param({"store": "nonsense"}, Finding.CONFIG_VALUE, "store", id="no store"),
         pytest.param(
             {"store": "sqlite:///x.db", "client_secret": None},
@@ -108,6 +110,41 @@ def test_the_secret_may_stand_in_a_file(tmp_path: Path) -> None:
     file.write_text(f"{CLIENT_SECRET.reveal()}\n")
     login = Login(**{**PLAIN, "client_secret": None, "client_secret_file": file})
     assert login.config.client_secret == CLIENT_SECRET
+
+
+@pytest.mark.spec("9700-2.5-a / V10-10.4.16")
+async def test_a_client_with_a_private_key_signs_in_by_assertions_and_sends_no_secret(tmp_path: Path) -> None:
+    key = key_for_tests("ES256", "client-key")
+    file = tmp_path / "client.jwk"
+    file.write_text(json.dumps(key.private_jwk))
+    settings = LoginSettings(
+        issuer=ISSUER,
+        client_id="web",
+        private_key_file=file,
+        public_url=RP,
+        store=f"sqlite:///{tmp_path}/sessions.db",
+        session_secret=CLIENT_SECRET,
+    )
+    provider = ScriptedProvider(ISSUER, client_key=key.verification_key)
+    login = Login.from_settings(settings, transport=provider)
+    try:
+        started = await login.core.start("/me")
+        back = pairs_of(provider.authorize(started.url))
+        finished = await login.core.finish(back, {started.flow: started.browser})
+    finally:
+        await login.core.aclose()
+    assert finished.session.sub == provider.sub
+    assert provider.desk.methods == ["private_key_jwt"]
+    assert [claims["aud"] for claims in provider.desk.assertions] == [ISSUER]
+
+
+def test_a_private_key_leaves_no_place_for_a_secret(tmp_path: Path) -> None:
+    file = tmp_path / "client.jwk"
+    file.write_text(json.dumps(key_for_tests("ES256", "client-key").private_jwk))
+    with pytest.raises(ConfigurationError, match="private key too"):
+        Login(**PLAIN, private_key_file=file)
+    with pytest.raises(ConfigurationError, match="private_key_file"):
+        Login(**{**PLAIN, "client_secret": None}, private_key_file=tmp_path / "none.jwk")
 
 
 def test_a_client_without_a_secret_is_a_public_one() -> None:

@@ -243,7 +243,7 @@ def test_a_websocket_whose_token_is_gone_is_closed(error: ProofkeyError, code: i
 
 # --- upkeep ----------------------------------------------------------------------------------------------------
 async def test_upkeep_goes_on_after_any_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("proofkey.web.login.PURGE_EVERY", 0.001)
+    monkeypatch.setattr("proofkey.web.login_upkeep.PURGE_EVERY", 0.001)
     calls: list[int] = []
 
     class Broken(MemorySessionStore):

@@ -3,7 +3,7 @@
 from proofkey.cli.output import Json, new_app, print_data, print_json, say
 from proofkey.cli.store_access import Config
 from proofkey.runtime.settings import Settings
-from proofkey.store.open import MEMORY, prepare_store
+from proofkey.store.open import MEMORY, REDIS, prepare_store
 from proofkey.store.sql.upgrade import HEAD
 
 app = new_app(help="Bring the configured databases to this version.")
@@ -12,7 +12,7 @@ app = new_app(help="Bring the configured databases to this version.")
 @app.command()
 def upgrade(config: Config = None, json: Json = False) -> None:
     """Make the databases or upgrade their schema; all of it or nothing. The server does the same at its start."""
-    results = [_upgrade(url) for url in configured_stores(Settings.load(config)) if url != MEMORY]
+    results = [_upgrade(url) for url in configured_stores(Settings.load(config)) if has_schema(url)]
     if json:
         print_json(results)
         return
@@ -21,7 +21,7 @@ def upgrade(config: Config = None, json: Json = False) -> None:
         change = f"{before} -> {HEAD}" if before != HEAD else f"{HEAD}, up to date"
         print_data(f"{result['path']}: {change}")
     if not results:
-        say("No database is configured: memory stores have no schema.")
+        say("No database is configured: memory and Redis have no schema.")
 
 
 @app.callback()
@@ -34,6 +34,11 @@ def configured_stores(settings: Settings) -> list[str]:
     stores = [settings.server.store] if settings.has("server") else []
     stores += [settings.login.store] if settings.has("login") else []
     return list(dict.fromkeys(stores))
+
+
+def has_schema(url: str) -> bool:
+    """Whether it is a database with tables."""
+    return url != MEMORY and not url.startswith(REDIS)
 
 
 def _upgrade(url: str) -> dict[str, str | None]:

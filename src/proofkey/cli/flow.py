@@ -116,6 +116,8 @@ def flow(
             redirect_uri=open_listener.redirect_uri if open_listener else redirect_uri or HEADLESS_REDIRECT_URI,
             resource=(resource,) if resource else (),
             scope=tuple(scope.split()),
+            userinfo=False,  # the steps show the request's parameters and the ID token's claims, each by itself
+            par="off",
         )
         browser = _headless(person, config, report) if person else _window(open_listener, report, timeout)
         ok = _walk(config, browser, report, HttpTransport(ca_file=ca_file))
@@ -182,7 +184,7 @@ def _session_facts(session: Session, config: LoginConfig) -> dict[str, Any]:
     return {
         "signed in": f"{session.name} ({session.sub})",
         "ID token claims": sorted(session.claims),
-        "access token": "for " + (" ".join(config.resource) or "the issuer"),
+        "access token": "for " + (" ".join(config.audiences) or "the issuer"),
         "granted scope": tokens.scope,
         "expires in": "not said" if life is None else f"{life} s",
         "refresh token": "yes" if tokens.refresh_token else "no",

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from proofkey.cli.db import configured_stores
+from proofkey.cli.db import configured_stores, has_schema
 from proofkey.cli.output import Json, new_app, print_data, print_json, say
 from proofkey.cli.store_access import Config
 from proofkey.protocol.text import Instant
@@ -38,9 +38,9 @@ def purge(config: Config = None, json: Json = False) -> None:
 
 
 async def _purge_store(url: str) -> int:
-    """Both kinds of tables: one database may hold both."""
+    """Both kinds of tables: one database may hold both. Redis holds sessions alone."""
     now = system_clock().now()
-    server = open_server_store(url)
+    server = open_server_store(url if has_schema(url) else MEMORY)
     sessions = open_session_store(url, Sealer(system_bytes(32)))  # nothing is unsealed here
     try:
         gone = await _until_none(server.purge, now, 0)

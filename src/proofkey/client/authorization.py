@@ -1,5 +1,6 @@
 """The two halves of a login that pass through the browser: what is sent out, and what may come back."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -8,7 +9,14 @@ from proofkey.client.session import PendingLogin
 from proofkey.errors import LoginFailed
 from proofkey.findings import Finding
 from proofkey.protocol.error_code import error_code
-from proofkey.protocol.messages import AuthorizationRequest, AuthorizationResponse, parse_authorization_response
+from proofkey.protocol.id_token import IdToken
+from proofkey.protocol.messages import (
+    AuthorizationRequest,
+    AuthorizationResponse,
+    build_authorization_request_url,
+    parse_authorization_response,
+    with_query,
+)
 from proofkey.protocol.metadata import ServerMetadata
 from proofkey.protocol.pkce import challenge_of
 from proofkey.protocol.text import Instant, Pairs, Secret, digest_of
@@ -25,12 +33,13 @@ class LoginStart:
     browser: Secret = field(repr=False)
 
 
-def check_pkce_advertised(metadata: ServerMetadata) -> None:
-    """OAuth 2.1 §7.5.1, RFC 8414 §2: a provider that does not say S256 may drop the challenge silently.
+def check_pkce_advertised(metadata: ServerMetadata, *, known: bool = False) -> None:
+    """OAuth 2.1 §7.5.1, RFC 8414 §2: a provider that does not say S256 may drop the challenge silently; `known`
+    that it does not.
 
     Raises: LoginFailed.
     """
-    if "S256" not in metadata.code_challenge_methods_supported:
+    if not known and "S256" not in metadata.code_challenge_methods_supported:
         raise LoginFailed(Finding.PKCE_NOT_ADVERTISED, issuer=metadata.issuer)
 
 
@@ -48,7 +57,7 @@ def build_login(
 
     Raises: LoginFailed when the provider does not advertise PKCE.
     """
-    check_pkce_advertised(metadata)
+    check_pkce_advertised(metadata, known=config.dialect.force_pkce)
     state, nonce, verifier, browser = entropy(), entropy(), entropy(), entropy()
     request = AuthorizationRequest(
         client_id=config.client_id,
@@ -61,6 +70,8 @@ def build_login(
         resource=config.resource,
         prompt=prompt or config.prompt,
         max_age=max_age,
+        acr_values=config.acr_values,
+        claims=_essential_acr(config) if metadata.claims_parameter_supported else None,
     )
     pending = PendingLogin(
         state_digest=digest_of(state),
@@ -77,6 +88,33 @@ def build_login(
         expires_at=Instant(now + config.pending_life),
     )
     return LoginStart(request=request, pending=pending, browser=Secret(browser))
+
+
+def build_login_url(config: LoginConfig, metadata: ServerMetadata, request: AuthorizationRequest) -> str:
+    """Where the browser goes, with the provider's own parameters; a space is %20, which every provider reads
+    (Cognito reads no `+` in a scope)."""
+    url = build_authorization_request_url(metadata.authorization_endpoint, request)
+    if config.authorization_parameters:
+        url = with_query(url, config.authorization_parameters)
+    return url.replace("+", "%20")
+
+
+def _essential_acr(config: LoginConfig) -> str | None:
+    """OIDC Core §5.5.1.1: `acr_values` alone is a wish, which a provider may leave unmet."""
+    if not config.acr_values:
+        return None
+    return json.dumps({"id_token": {"acr": {"essential": True, "values": list(config.acr_values)}}})
+
+
+def check_acr(id_token: IdToken, config: LoginConfig) -> None:
+    """OIDC Core §3.1.3.7: the sign-in is of one of the kinds that were asked for, whatever the provider made of
+    the question.
+
+    Raises: LoginFailed.
+    """
+    if config.acr_values and id_token.acr not in config.acr_values:
+        found = "none" if id_token.acr is None else id_token.acr[:100]
+        raise LoginFailed(Finding.ID_TOKEN_ACR, found=found, expected=" ".join(config.acr_values))
 
 
 def flow_name(state_digest: str) -> str:
@@ -117,25 +155,35 @@ def check_browser(pending: PendingLogin, browser: Secret | None, now: Instant) -
 
 
 def check_response_issuer(
-    response: AuthorizationResponse, pending: PendingLogin, metadata: ServerMetadata
+    response: AuthorizationResponse,
+    pending: PendingLogin,
+    metadata: ServerMetadata,
+    issuers: frozenset[str] = frozenset(),
 ) -> None:
-    """RFC 9207 §2.4: compared as strings, before the code is sent; advertised and absent is a refusal.
+    """RFC 9207 §2.4: compared as strings, before the code is sent; advertised and absent is a refusal. A provider
+    that sends it unannounced is held to it too. `issuers` are the provider's further names.
 
     Raises: LoginFailed.
     """
     if response.iss is None:
         if metadata.authorization_response_iss_parameter_supported:
             raise LoginFailed(Finding.LOGIN_ISSUER, cause="iss is missing", expected=pending.issuer)
-    elif response.iss != pending.issuer:
+    elif response.iss != pending.issuer and response.iss not in issuers:
         raise LoginFailed(Finding.LOGIN_ISSUER, received=response.iss[:200], expected=pending.issuer)
 
 
-def read_code(response: AuthorizationResponse, pending: PendingLogin, metadata: ServerMetadata) -> Secret:
-    """The code of a response whose state was found: issuer first, then error, then code.
+def read_code(
+    response: AuthorizationResponse,
+    pending: PendingLogin,
+    metadata: ServerMetadata,
+    issuers: frozenset[str] = frozenset(),
+) -> Secret:
+    """The code of a response whose state was found: issuer first, then error, then code. `issuers` as in
+    `check_response_issuer`.
 
     Raises: LoginFailed.
     """
-    check_response_issuer(response, pending, metadata)
+    check_response_issuer(response, pending, metadata, issuers)
     if response.error is not None:
         raise LoginFailed(Finding.LOGIN_REFUSED, error=error_code(response.error))
     if response.code is None:

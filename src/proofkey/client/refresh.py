@@ -68,10 +68,11 @@ def merge_tokens(old: SessionTokens, response: TokenResponse, now: Instant) -> S
     )
 
 
-def check_refreshed_id_token(id_token: IdToken, session: Session) -> None:
+def check_refreshed_id_token(id_token: IdToken, session: Session, config: LoginConfig) -> None:
     """OIDC Core §12.2: issuer and subject are those of the login (`aud` is checked with every ID token).
 
     Raises: RefreshFailed.
     """
-    if id_token.iss != session.issuer or id_token.sub != session.sub:
+    first = config.canonical_issuer(str(session.claims.get("iss", session.issuer)))
+    if config.canonical_issuer(id_token.iss) != first or id_token.sub != session.sub:
         raise RefreshFailed(Finding.ID_TOKEN_SUBJECT, final=True)

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from proofkey.client.session import PendingLogin, Session, SessionTokens
-from proofkey.protocol.text import Instant
+from proofkey.protocol.text import Instant, Issuer, Subject
 
 
 class PendingLogins(Protocol):
@@ -22,6 +22,14 @@ class Sessions(Protocol):
     async def insert_session(self, session: Session) -> None: ...
 
     async def find_session(self, id_: str) -> Session | None: ...
+
+    async def sessions_of_sub(self, issuer: Issuer, sub: Subject) -> tuple[Session, ...]:
+        """All of that person at that provider, the oldest first; of every client that shares the store."""
+        ...
+
+    async def sessions_of_sid(self, issuer: Issuer, sid: str) -> tuple[Session, ...]:
+        """All that belong to that session of the provider, likewise."""
+        ...
 
     async def touch_session(self, id_: str, now: Instant) -> None:
         """Moves `seen_at` forward, never back."""
@@ -42,7 +50,17 @@ class Sessions(Protocol):
     async def release_refresh(self, id_: str, holder: str) -> None: ...
 
 
-class SessionStore(PendingLogins, Sessions, Protocol):
+class LogoutTokens(Protocol):
+    """Logout tokens that were acted on, shared by all workers of one store."""
+
+    async def is_logout_token_used(self, digest: str) -> bool: ...
+
+    async def use_logout_token(self, digest: str, expires_at: Instant) -> bool:
+        """Remembers it at least until `expires_at`; True for one caller."""
+        ...
+
+
+class SessionStore(PendingLogins, Sessions, LogoutTokens, Protocol):
     async def purge_sessions(self, now: Instant, *, batch: int = 500) -> int:
         """Deletes at most `batch` rows whose time is over; how many."""
         ...

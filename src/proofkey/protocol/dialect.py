@@ -100,6 +100,10 @@ class LoginDialect:
     offline_access: bool = True
     """Whether the scope `offline_access` brings a refresh token."""
     logout: Literal["oidc", "auth0_v2", "cognito", "none"] = "oidc"
+    """`oidc`: RP-Initiated Logout where the metadata offer it. `auth0_v2`: the same, else `/v2/logout`. `cognito`:
+    `/logout` at the host of the authorization endpoint. `none`: the provider cannot be asked."""
+    issuer_aliases: frozenset[str] = frozenset()
+    """Other spellings of the issuer that its ID tokens and authorization responses may carry."""
     exchange: Literal["rfc8693", "on_behalf_of"] = "rfc8693"
     """How an API gets a token for another API in place of one that it received."""
 

@@ -52,7 +52,7 @@ def verify_id_token(
     keys: KeySet,
     *,
     algorithms: frozenset[str],
-    issuer: str,
+    issuer: str | frozenset[str],
     client_id: str,
     nonce: Secret | str | None,
     access_token: Secret | str | None,
@@ -83,7 +83,7 @@ def verify_id_token(
 def read_id_token(
     jws: VerifiedJws,
     *,
-    issuer: str,
+    issuer: str | frozenset[str],
     client_id: str,
     nonce: Secret | str | None,
     access_token: Secret | str | None,
@@ -95,7 +95,8 @@ def read_id_token(
     """The claims of an ID token whose signature verified, in the order of OIDC Core §3.1.3.7.
 
     `nonce` None means that none was sent (a refresh): then the claim is not compared. `at_hash` is compared when
-    the claim and an access token are there. `trusted_audiences` may stand in aud beside the client.
+    the claim and an access token are there. `trusted_audiences` may stand in aud beside the client;
+    of several issuers, one is enough.
     Raises: LoginFailed.
     """
     try:

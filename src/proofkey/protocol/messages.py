@@ -192,6 +192,11 @@ def parse_authorization_request(pairs: Pairs) -> AuthorizationRequest:
 
 def build_authorization_request_url(endpoint: str, request: AuthorizationRequest) -> str:
     """The endpoint's URL, its own query kept, with the request's parameters (RFC 6749 §3.1, §4.1.1)."""
+    return with_query(endpoint, authorization_request_pairs(request))
+
+
+def authorization_request_pairs(request: AuthorizationRequest) -> Pairs:
+    """The request's parameters, whichever way they go (RFC 6749 §4.1.1, RFC 9126 §2.1)."""
     optional: tuple[tuple[str, str | None], ...] = (
         ("response_mode", None if request.response_mode == "query" else request.response_mode),
         ("scope", format_scope(request.scope)),
@@ -209,15 +214,12 @@ def build_authorization_request_url(endpoint: str, request: AuthorizationRequest
         ("dpop_jkt", request.dpop_jkt),
         ("authorization_details", request.authorization_details),
     )
-    return with_query(
-        endpoint,
-        (
-            ("response_type", request.response_type),
-            ("client_id", request.client_id),
-            ("redirect_uri", request.redirect_uri),
-            *((name, value) for name, value in optional if value),
-            *(("resource", resource) for resource in request.resource),
-        ),
+    return (
+        ("response_type", request.response_type),
+        ("client_id", request.client_id),
+        ("redirect_uri", request.redirect_uri),
+        *((name, value) for name, value in optional if value),
+        *(("resource", resource) for resource in request.resource),
     )
 
 

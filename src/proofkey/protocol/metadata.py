@@ -27,6 +27,9 @@ class ServerMetadata:
     end_session_endpoint: str | None = None
     revocation_endpoint: str | None = None
     introspection_endpoint: str | None = None
+    pushed_authorization_request_endpoint: str | None = None
+    require_pushed_authorization_requests: bool = False
+    claims_parameter_supported: bool = False
     scopes_supported: tuple[str, ...] = ()
     response_types_supported: tuple[str, ...] = ("code",)
     response_modes_supported: tuple[str, ...] = ("query",)
@@ -34,6 +37,7 @@ class ServerMetadata:
     token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
     code_challenge_methods_supported: tuple[str, ...] = ()
     id_token_signing_alg_values_supported: tuple[str, ...] = ("RS256",)
+    userinfo_signing_alg_values_supported: tuple[str, ...] = ()
     authorization_response_iss_parameter_supported: bool = False
     document: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
@@ -214,6 +218,9 @@ def _read_metadata(
         end_session_endpoint=reader.endpoint("end_session_endpoint"),
         revocation_endpoint=reader.endpoint("revocation_endpoint"),
         introspection_endpoint=reader.endpoint("introspection_endpoint"),
+        pushed_authorization_request_endpoint=reader.endpoint("pushed_authorization_request_endpoint"),
+        require_pushed_authorization_requests=document.get("require_pushed_authorization_requests") is True,
+        claims_parameter_supported=document.get("claims_parameter_supported") is True,
         scopes_supported=reader.strings("scopes_supported", ()),
         response_types_supported=reader.strings("response_types_supported", ("code",)),
         response_modes_supported=reader.strings("response_modes_supported", ("query", "fragment")),
@@ -223,6 +230,7 @@ def _read_metadata(
         ),
         code_challenge_methods_supported=reader.strings("code_challenge_methods_supported", ()),
         id_token_signing_alg_values_supported=reader.strings("id_token_signing_alg_values_supported", ("RS256",)),
+        userinfo_signing_alg_values_supported=reader.strings("userinfo_signing_alg_values_supported", ()),
         authorization_response_iss_parameter_supported=(
             document.get("authorization_response_iss_parameter_supported") is True
         ),

@@ -66,5 +66,5 @@ AUTH0: Final = Dialect(
         Relaxation("RFC 9068 §2.2 sub of a client's own token", "CLIENT_ID@clients, and gty client-credentials"),
     ),
     source=Source(title="Auth0 Docs: Access Token Profiles", date="2026-11"),
-    login=LoginDialect(audience_parameter="audience"),
+    login=LoginDialect(audience_parameter="audience", logout="auth0_v2"),
 )

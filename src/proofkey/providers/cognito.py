@@ -51,5 +51,5 @@ COGNITO: Final = Dialect(
         Relaxation("RFC 9068 §2.2 sub of a client's own token", "client_id, or no username"),
     ),
     source=Source(title="Amazon Cognito Developer Guide: Understanding the access token", date="2026-11"),
-    login=LoginDialect(audience_parameter="resource", offline_access=False, logout="cognito"),
+    login=LoginDialect(force_pkce=True, audience_parameter="resource", offline_access=False, logout="cognito"),
 )

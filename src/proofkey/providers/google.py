@@ -20,6 +20,7 @@ _LOGIN: Final = LoginDialect(
     audience_parameter="none",
     offline_access=False,
     logout="none",
+    issuer_aliases=frozenset({_HOST}),
 )
 
 

@@ -77,5 +77,5 @@ KEYCLOAK: Final = Dialect(
         ),
     ),
     source=Source(title="Keycloak 26.7, in the interop tests", date="2026-11-24", live=True),
-    login=LoginDialect(audience_parameter="none"),
+    login=LoginDialect(audience_parameter="none", offline_access=False),
 )

@@ -9,6 +9,8 @@ from typing import Final
 
 from proofkey.client.authorization import (
     build_login,
+    build_login_url,
+    check_acr,
     check_browser,
     check_same_client,
     flow_name,
@@ -17,23 +19,30 @@ from proofkey.client.authorization import (
 )
 from proofkey.client.config import LoginConfig, check_login_config
 from proofkey.client.logout import build_end_session_url
+from proofkey.client.pushed import build_push_ask, build_pushed_url, choose_push_endpoint, read_push_answer
 from proofkey.client.session import PendingLogin, Session, SessionTokens
 from proofkey.client.stores import SessionStore
 from proofkey.client.tokens import build_code_ask, read_code_answer, tokens_of
 from proofkey.errors import LoginFailed, NotSignedIn, RefreshFailed, Unavailable
 from proofkey.findings import Finding
 from proofkey.protocol.exchange import Transport
-from proofkey.protocol.messages import AuthorizationResponse, TokenResponse, build_authorization_request_url
+from proofkey.protocol.messages import (
+    AuthorizationRequest,
+    AuthorizationResponse,
+    TokenResponse,
+)
 from proofkey.protocol.metadata import ServerMetadata
 from proofkey.protocol.secret_strength import check_secret_strength
-from proofkey.protocol.text import Instant, Pairs, Secret, digest_of
+from proofkey.protocol.text import Instant, Pairs, Secret, Subject, digest_of
 from proofkey.runtime import events
 from proofkey.runtime.clock import Clock, system_clock
 from proofkey.runtime.entropy import Entropy, system_entropy
 from proofkey.runtime.key_source import KeySource
+from proofkey.runtime.login_logout import Logouts
 from proofkey.runtime.login_provider import LoginProvider
 from proofkey.runtime.login_refresh import Refresher
 from proofkey.runtime.login_tokens import IdTokenCheck, Keys
+from proofkey.runtime.login_userinfo import UserInfo
 from proofkey.runtime.outgoing_client import prepared
 
 MIN_TTL: Final = 30
@@ -87,10 +96,16 @@ class LoginCore:
         self._transport = transport
         self._clock = clock or system_clock()
         self._entropy = entropy
-        self.provider: Final = LoginProvider(config.issuer, transport, self._clock)
-        self._check_id_token = IdTokenCheck(
-            config, keys or KeySource(config.issuer, transport, self._clock), self._clock
+        self.provider: Final = LoginProvider(config.issuer, transport, self._clock, published=config.published_as)
+        keys = keys or KeySource(
+            config.issuer,
+            transport,
+            self._clock,
+            published=config.published_as,
+            token_issuers=config.issuers,
         )
+        self._check_id_token = IdTokenCheck(config, keys, self._clock)
+        self._userinfo = UserInfo(config, transport, keys, self._clock)
         self._refresher = Refresher(
             config,
             store,
@@ -101,6 +116,7 @@ class LoginCore:
             entropy=entropy,
         )
         self._subscribers: dict[object, SessionEnded] = {}
+        self._logouts: Final = Logouts(config, store, self.provider, keys, clock=self._clock, end=self.end)
 
     # --- login ---------------------------------------------------------------------------------------------------
     async def start(
@@ -122,10 +138,21 @@ class LoginCore:
         )
         await self.store.insert_pending(begun.pending)
         return Started(
-            url=build_authorization_request_url(metadata.authorization_endpoint, begun.request),
+            url=await self._authorization_url(begun.request, metadata),
             flow=flow_name(begun.pending.state_digest),
             browser=begun.browser,
         )
+
+    async def _authorization_url(self, request: AuthorizationRequest, metadata: ServerMetadata) -> str:
+        endpoint = choose_push_endpoint(self.config, metadata)
+        if endpoint is None:
+            return build_login_url(self.config, metadata, request)
+        now, fresh_id = self._clock.now(), self._entropy
+        ask = await prepared(
+            self.config.outgoing_client,
+            lambda: build_push_ask(self.config, metadata, endpoint, request, now=now, fresh_id=fresh_id),
+        )
+        return build_pushed_url(self.config, metadata, read_push_answer(await self._transport.send(ask)))
 
     async def finish(
         self, pairs: Pairs, cookies: Mapping[str, Secret], *, previous: Secret | None = None
@@ -165,7 +192,7 @@ class LoginCore:
     async def _sign_in(
         self, response: AuthorizationResponse, pending: PendingLogin, metadata: ServerMetadata
     ) -> tuple[Secret, Session]:
-        code = read_code(response, pending, metadata)
+        code = read_code(response, pending, metadata, self.config.token_issuers)
         now, fresh_id = self._clock.now(), self._entropy
         ask = await prepared(
             self.config.outgoing_client,
@@ -185,12 +212,14 @@ class LoginCore:
             access_token=response.access_token,
             max_age=pending.max_age,
         )
+        check_acr(id_token, self.config)
+        claims = await self._userinfo.claims(id_token, response.access_token, metadata)
         handle, now = Secret(self._entropy()), self._clock.now()
         session = Session(
             id=handle.digest(),
             issuer=self.config.issuer,
             sub=id_token.sub,
-            claims=id_token.claims,
+            claims=claims,
             sid=id_token.sid,
             created_at=now,
             seen_at=now,
@@ -214,13 +243,16 @@ class LoginCore:
         if session is None:
             return None
         now = self._clock.now()
-        if now >= session.absolute_expires_at or now - session.seen_at >= self.config.idle:
+        if not self._is_live(session, now):
             await self.end(id_, cause="absolute" if now >= session.absolute_expires_at else "idle")
             return None
         if present and now - session.seen_at > self.config.idle // _TOUCHES:
             await self.store.touch_session(id_, now)
             return replace(session, seen_at=now)
         return session
+
+    def _is_live(self, session: Session, now: Instant) -> bool:
+        return now < session.absolute_expires_at and now - session.seen_at < self.config.idle
 
     async def _find(self, id_: str) -> Session | None:
         """A session of this client: the store may hold those of others too."""
@@ -256,6 +288,19 @@ class LoginCore:
         except Unavailable:
             return None  # the session here is over all the same; the provider's cannot be reached
         return build_end_session_url(self.config, metadata, session, state=state)
+
+    async def receive_logout(self, token: Secret, *, peer: str) -> int:
+        """A back-channel logout of the provider (`Logouts.receive`); how many sessions ended."""
+        return await self._logouts.receive(token, peer=peer)
+
+    async def sessions_of(self, sub: str) -> tuple[Session, ...]:
+        """The person's live sessions at this client, the oldest first. Raises: Unavailable."""
+        now = self._clock.now()
+        return tuple(one for one in await self._logouts.sessions_of(Subject(sub)) if self._is_live(one, now))
+
+    async def end_sessions_of(self, sub: str, *, keep: str | None = None) -> int:
+        """Ends all of them, but for the one with the id `keep`; how many. Raises: Unavailable."""
+        return await self._logouts.end_all(Subject(sub), keep=keep)
 
     async def end(self, id_: str, *, cause: str) -> bool:
         """Ends a session and tells the subscribers; True for one caller."""

@@ -24,10 +24,24 @@ RETRY_STALE: Final = 30.0
 class LoginProvider:
     """The provider's metadata. A provider that is down at the start is asked again by the next login."""
 
-    __slots__ = ("_clock", "_failure", "_fetched_at", "_issuer", "_lock", "_metadata", "_transport", "_tried_at")
+    __slots__ = (
+        "_clock",
+        "_failure",
+        "_fetched_at",
+        "_issuer",
+        "_lock",
+        "_metadata",
+        "_published",
+        "_transport",
+        "_tried_at",
+    )
 
-    def __init__(self, issuer: Issuer, transport: Transport, clock: Clock) -> None:
+    def __init__(
+        self, issuer: Issuer, transport: Transport, clock: Clock, *, published: frozenset[str] = frozenset()
+    ) -> None:
+        """`published` as in `parse_server_metadata`."""
         self._issuer = issuer
+        self._published = published
         self._transport = transport
         self._clock = clock
         self._metadata: ServerMetadata | None = None
@@ -75,7 +89,7 @@ class LoginProvider:
 
     async def _renew(self) -> None:
         try:
-            self._metadata = await fetch_metadata(self._issuer, self._transport)
+            self._metadata = await fetch_metadata(self._issuer, self._transport, published=self._published)
         except Unavailable as error:
             self._failure = error
             self._tried_at = self._clock.monotonic()

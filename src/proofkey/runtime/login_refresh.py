@@ -199,7 +199,7 @@ class Refresher:
                 )
             except LoginFailed as error:
                 raise RefreshFailed(error.finding, final=True, **error.facts) from error
-            check_refreshed_id_token(id_token, session)
+            check_refreshed_id_token(id_token, session, config)
         return merge_tokens(session.tokens, response, now)
 
     async def _current(self, id_: str) -> Session:

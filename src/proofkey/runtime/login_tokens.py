@@ -52,7 +52,7 @@ class IdTokenCheck:
                 text,
                 keys,
                 algorithms=allowed,
-                issuer=self._config.issuer,
+                issuer=self._config.token_issuers,
                 client_id=self._config.client_id,
                 nonce=nonce,
                 access_token=access_token,

@@ -25,10 +25,6 @@ from proofkey.transport.address import read_private_hosts, shown_address
 Raw = Mapping[str, Any]
 
 
-def _is_set(value: object) -> bool:
-    return value is not None
-
-
 def _begins(*starts: str) -> Callable[[object], bool]:
     return lambda value: isinstance(value, str) and value.startswith(starts)
 
@@ -54,8 +50,6 @@ NOT_BUILT: Final = (
         "server.clients.token_endpoint_auth_method",
         _among("client_secret_jwt"),
     ),
-    NotBuilt("login.private_key_file", _is_set),
-    NotBuilt("login.store", _KEY_VALUE_SERVERS),
 )
 """A later version that has the feature deletes its line."""
 
@@ -92,7 +86,7 @@ def resolved_store(key: str, url: str, base: Path) -> str:
 
     Raises: ConfigurationError for other forms.
     """
-    redis = key == "api.store"
+    redis = key in {"api.store", "login.store"}
     if url == MEMORY or url.startswith(POSTGRESQL) or (redis and url.startswith(REDIS)):
         return url
     try:
@@ -136,6 +130,8 @@ def _secrets(document: Document) -> Iterator[tuple[str, Secret]]:
         yield "api.master_key", document.api.master_key
     if document.login is not None and document.login.client_secret is not None:
         yield "login.client_secret", document.login.client_secret
+    if document.login is not None and document.login.session_secret is not None:
+        yield "login.session_secret", document.login.session_secret
 
 
 def _check_server(document: Document) -> None:

@@ -111,7 +111,13 @@ class LoginSettings(Section):
     api_url: str | None = None
     scope: str | None = None
     prompt: str | None = None
+    userinfo: bool | Literal["auto", "signed"] = "auto"
+    par: Literal["auto", "required", "off"] = "auto"
+    acr_values: str | None = None
     store: Annotated[str, Field(repr=False)] = "memory:"
+    session_secret: SecretText | None = None
+    """Seals the tokens in the store, where the client has no secret or another shall do it."""
+    session_secret_file: Path | None = None
 
 
 class LogSettings(Section):

@@ -19,7 +19,9 @@ PREFIX: Final = "PROOFKEY_"
 OTHER_VARIABLES: Final = frozenset({CLOCK_FILE})
 """Variables with our prefix that are not settings."""
 
-SECRETS: Final = frozenset({"master_key", "client_secret", "password", "store", "initial_access_tokens", "pin"})
+SECRETS: Final = frozenset(
+    {"master_key", "client_secret", "session_secret", "password", "store", "initial_access_tokens", "pin"}
+)
 """Each may stand in a file instead, which `<key>_file` names."""
 _AUDIENCE: Final = f"{PREFIX}API_AUDIENCE".lower()
 _LONGEST_FILE: Final = 64 * 1024

@@ -1,4 +1,7 @@
-"""From a store's URL to the store: `memory:`, `sqlite:///path`, `postgresql://…`; Redis for what is used once."""
+"""From a store's URL to the store: `memory:`, `sqlite:///path`, `postgresql://…`.
+
+Redis is for a client's sessions, and for what is used once.
+"""
 
 import contextlib
 import fcntl
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 MEMORY: Final = "memory:"
 _SQLITE: Final = "sqlite:///"
 POSTGRESQL: Final = ("postgresql://", "postgres://")
-REDIS: Final = ("redis://", "rediss://")
+REDIS: Final = ("redis://", "rediss://", "valkey://", "valkeys://")
 
 
 def open_server_store(url: str, *, name: str = "", base: Path | None = None) -> ServerStore:
@@ -48,11 +51,14 @@ def open_server_store(url: str, *, name: str = "", base: Path | None = None) -> 
 
 
 def open_session_store(url: str, sealer: Sealer, *, name: str = "", base: Path | None = None) -> SessionStore:
-    """A client's store; `sealer` seals the provider's tokens. The rest as in `open_server_store`."""
+    """A client's store; `sealer` seals the provider's tokens. Also `redis://…`, `rediss://…`, `valkey://…`, which
+    is connected to when it is needed. The rest as in `open_server_store`."""
     if url == MEMORY:
         return _ClaimedSessionStore(_claim("sessions", name))
     if url.startswith(POSTGRESQL):
         return _postgresql_sessions(url, sealer)
+    if url.startswith(REDIS):
+        return _redis_sessions(url, sealer)
     database = _database(url, base)
     from proofkey.store.sql import SqliteSessionStore
 
@@ -128,6 +134,12 @@ def _redis_replay(url: str) -> ReplayMemory:
     with _needs_extra("redis", "redis"):
         from proofkey.store.redis import RedisReplay
     return RedisReplay(url)
+
+
+def _redis_sessions(url: str, sealer: Sealer) -> SessionStore:
+    with _needs_extra("redis", "redis"):
+        from proofkey.store.redis_sessions import RedisSessionStore
+    return RedisSessionStore(url, sealer)
 
 
 def sqlite_path(url: str, base: Path | None = None) -> Path:

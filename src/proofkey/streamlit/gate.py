@@ -25,7 +25,7 @@ from proofkey.streamlit.streamlit_config import check_streamlit_config
 from proofkey.web.login import Login
 from proofkey.web.pages import Pages
 
-POLL: Final = 2.0
+POLL: Final = 1.0
 """Seconds between two looks for sessions that ended in another process or by time."""
 
 

@@ -72,7 +72,9 @@ class Guard:
         home = _home(scope)
         if await self._find(scope) is not None:
             return RedirectResponse(home, 303, headers=_NO_STORE)
-        return self._gate.pages.render_template("login_signed_out", {"home_url": home}, 200, _PAGE_HEADERS)
+        return self._gate.pages.render_template(
+            "login_signed_out", {"home_url": home, "stays_at": None}, 200, _PAGE_HEADERS
+        )
 
     async def _at_own_address(self, scope: Scope, path: str) -> Response | None:
         """The guard's page; and Streamlit's own login routes never run: `st.login`, `st.logout` land on ours."""

@@ -102,4 +102,4 @@ def _placeholders(login: Login) -> dict[str, Any]:
 
 
 def _apis_of(login: Login) -> list[str]:
-    return [url for url in login.config.resource if is_web_url(url)]
+    return [url for url in login.config.audiences if is_web_url(url)]

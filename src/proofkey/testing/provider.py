@@ -12,7 +12,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
+from urllib.parse import unquote_plus, urlencode, urlsplit
 
 from proofkey.errors import Unavailable
 from proofkey.findings import Finding
@@ -20,11 +20,22 @@ from proofkey.protocol.exchange import Answer, Ask
 from proofkey.protocol.jose import SigningAlgorithm, SigningKey, generate_signing_key
 from proofkey.protocol.key_set import VerificationKey
 from proofkey.protocol.pkce import challenge_of
-from proofkey.protocol.text import Issuer, Pairs, Secret, encode_base64url
+from proofkey.protocol.text import Issuer, Secret, encode_base64url
 from proofkey.runtime.clock import Clock, system_clock
 from proofkey.runtime.entropy import Entropy, system_entropy
 from proofkey.testing.client_desk import ClientDesk
 from proofkey.testing.provider_faults import Changes, ProviderFaults
+from proofkey.testing.provider_wire import (
+    HASHES,
+    changed,
+    compact,
+    json_answer,
+    lists_of,
+    one_of,
+    pairs_of,
+    path_of,
+    segment,
+)
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -80,6 +91,10 @@ class ScriptedProvider:
         self.desk = ClientDesk(issuer, self._clock)
         if client_key is not None:
             self.desk.keys[client_id] = client_key
+        self.userinfo: dict[str, Any] = {}
+        """What the UserInfo endpoint says beside `sub`."""
+        self._access_tokens: set[str] = set()
+        self._pushed: dict[str, dict[str, list[str]]] = {}
         self._codes: dict[str, _Grant] = {}
         self._refresh_tokens: dict[str, _Grant] = {}
         self._spent: dict[str, _Grant] = {}
@@ -87,7 +102,9 @@ class ScriptedProvider:
     # --- what tests look at --------------------------------------------------------------------------------------
     def token_requests(self, grant_type: str | None = None) -> list[dict[str, list[str]]]:
         """The forms that came to the token endpoint."""
-        forms = [_lists(ask.form or ()) for ask in self.asked if _path(ask.url) == _path(self._url("/token"))]
+        forms = [
+            lists_of(ask.form or ()) for ask in self.asked if path_of(ask.url) == path_of(self._url("/token"))
+        ]
         return [form for form in forms if grant_type is None or form.get("grant_type") == [grant_type]]
 
     def rotate_key(self, kid: str = "k2") -> None:
@@ -97,19 +114,21 @@ class ScriptedProvider:
     # --- the browser's side --------------------------------------------------------------------------------------
     def authorize(self, url: str) -> str:
         """Where the person's browser is sent back to, for an authorization URL."""
-        asked = _lists(_pairs(urlsplit(url).query))
+        asked = lists_of(pairs_of(urlsplit(url).query))
+        if "request_uri" in asked:
+            asked = self._pushed.pop(asked["request_uri"][0])
         self.authorization_requests.append(asked)
         code = self._entropy()
         redirect_uri = asked["redirect_uri"][0]
         self._codes[code] = _Grant(
-            nonce=_one(asked, "nonce"),
-            scope=_one(asked, "scope") or "",
-            challenge=_one(asked, "code_challenge"),
+            nonce=one_of(asked, "nonce"),
+            scope=one_of(asked, "scope") or "",
+            challenge=one_of(asked, "code_challenge"),
             resource=tuple(asked.get("resource", ())),
             redirect_uri=redirect_uri,
         )
-        honest = {"code": code, "state": _one(asked, "state"), "iss": self.issuer}
-        response = _changed(honest, self.faults.authorization_response)
+        honest = {"code": code, "state": one_of(asked, "state"), "iss": self.issuer}
+        response = changed(honest, self.faults.authorization_response)
         pairs = list(response.items())
         if self.faults.repeat_parameter in response:
             pairs.append((self.faults.repeat_parameter, response[self.faults.repeat_parameter]))
@@ -149,7 +168,7 @@ class ScriptedProvider:
         if scope["path"].endswith("/authorize"):
             answer = Answer(303, {"location": self.authorize(url)})
         else:
-            form = _pairs(body.decode()) if body else None
+            form = pairs_of(body.decode()) if body else None
             try:
                 answer = await self.send(Ask(scope["method"], url, headers, form))
             except Unavailable:
@@ -170,11 +189,15 @@ class ScriptedProvider:
 
     def _answer(self, name: str, ask: Ask) -> Answer:
         if name == "discovery":
-            return _json(self.metadata())
+            return json_answer(self.metadata())
         if name == "jwks":
-            return _json({"keys": [self.key.public_jwk]})
+            return json_answer({"keys": [self.key.public_jwk]})
         if name == "token" and ask.method == "POST":
             return self._token(ask)
+        if name == "par" and ask.method == "POST":
+            return self._push(ask)
+        if name == "userinfo":
+            return self._userinfo(ask)
         return Answer(404, {}, b"not found")
 
     def metadata(self) -> dict[str, Any]:
@@ -185,6 +208,7 @@ class ScriptedProvider:
             "token_endpoint": self._url("/token"),
             "jwks_uri": self._url("/jwks"),
             "end_session_endpoint": self._url("/end-session"),
+            "userinfo_endpoint": self._url("/userinfo"),
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["ES256", "RS256", "PS256", "EdDSA", "Ed25519"],
@@ -192,48 +216,67 @@ class ScriptedProvider:
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
             "authorization_response_iss_parameter_supported": True,
         }
-        return _changed(honest, self.faults.metadata)
+        return changed(honest, self.faults.metadata)
 
     def _token(self, ask: Ask) -> Answer:
-        form = _lists(ask.form or ())
+        form = lists_of(ask.form or ())
         if not self._is_client(ask, form):
-            return _json({"error": "invalid_client"}, 401)
-        if _one(form, "grant_type") == "refresh_token":
+            return json_answer({"error": "invalid_client"}, 401)
+        if one_of(form, "grant_type") == "refresh_token":
             return self._refresh(form)
-        code = _one(form, "code") or ""
+        code = one_of(form, "code") or ""
         grant = self._codes.get(code)
         if grant is None or (grant.used and not self.faults.code_reusable) or not _proves(form, grant):
-            return _json({"error": "invalid_grant"}, 400)
+            return json_answer({"error": "invalid_grant"}, 400)
         grant.used = True
         return self._tokens(grant, self.faults.id_token_claims, successor=True)
+
+    def _push(self, ask: Ask) -> Answer:
+        """RFC 9126 §2; announced where `faults.metadata` names the endpoint `/par`."""
+        form = lists_of(ask.form or ())
+        if not self._is_client(ask, form):
+            return json_answer({"error": "invalid_client"}, 401)
+        request_uri = f"urn:ietf:params:oauth:request_uri:{self._entropy()}"
+        self._pushed[request_uri] = form
+        return json_answer(changed({"request_uri": request_uri, "expires_in": 60}, self.faults.pushed), 201)
+
+    def _userinfo(self, ask: Ask) -> Answer:
+        if ask.headers.get("authorization", "").removeprefix("Bearer ") not in self._access_tokens:
+            return Answer(401, {"www-authenticate": 'Bearer error="invalid_token"'})
+        honest = {"sub": self.sub, **self.userinfo}
+        claims = changed(honest, self.faults.userinfo)
+        if not self.faults.userinfo_signed:
+            return json_answer(claims)
+        jwt = self._sign(changed({"iss": self.issuer, "aud": self.client_id, **honest}, self.faults.userinfo))
+        return Answer(200, {"content-type": "application/jwt"}, jwt.encode())
 
     def _is_client(self, ask: Ask, form: dict[str, list[str]]) -> bool:
         if self.desk.keys:
             sent = {name: values[0] for name, values in form.items()}
             return self.desk.admits(ask.headers, sent) == self.client_id
         if self.client_secret is None:
-            return _one(form, "client_id") == self.client_id
+            return one_of(form, "client_id") == self.client_id
         scheme, _, credentials = ask.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "basic":
             name, _, secret = base64.b64decode(credentials).decode().partition(":")
             pair = (unquote_plus(name), unquote_plus(secret))
         else:
-            pair = (_one(form, "client_id") or "", _one(form, "client_secret") or "")
+            pair = (one_of(form, "client_id") or "", one_of(form, "client_secret") or "")
         return pair == (self.client_id, self.client_secret.reveal())
 
     def _refresh(self, form: dict[str, list[str]]) -> Answer:
         if self.faults.refresh_error is not None:
             status, error = self.faults.refresh_error
-            return _json({"error": error}, status)
-        token = _one(form, "refresh_token") or ""
+            return json_answer({"error": error}, status)
+        token = one_of(form, "refresh_token") or ""
         grant = self._refresh_tokens.get(token)
         if grant is None:
             spent = self._spent.get(token)
             if spent is not None:
                 spent.family_dead = True
-            return _json({"error": "invalid_grant"}, 400)
+            return json_answer({"error": "invalid_grant"}, 400)
         if grant.family_dead:
-            return _json({"error": "invalid_grant"}, 400)
+            return json_answer({"error": "invalid_grant"}, 400)
         successor = not self.faults.refresh_without_successor
         if successor:
             self._spent[token] = self._refresh_tokens.pop(token)
@@ -242,6 +285,7 @@ class ScriptedProvider:
 
     def _tokens(self, grant: _Grant, changes: Changes, *, successor: bool) -> Answer:
         access_token = self._entropy()
+        self._access_tokens.add(access_token)
         honest: dict[str, Any] = {
             "access_token": access_token,
             "token_type": "Bearer",
@@ -253,7 +297,7 @@ class ScriptedProvider:
             honest["refresh_token"] = self._entropy()
             self._refresh_tokens[honest["refresh_token"]] = grant
         headers = {"content-type": "application/json", "cache-control": "no-store"}
-        return Answer(200, headers, json.dumps(_changed(honest, self.faults.token_response)).encode())
+        return Answer(200, headers, json.dumps(changed(honest, self.faults.token_response)).encode())
 
     # --- ID tokens -----------------------------------------------------------------------------------------------
     def id_token(self, nonce: str | None, access_token: str, changes: Changes) -> str:
@@ -261,7 +305,7 @@ class ScriptedProvider:
         if self.faults.id_token_replayed is not None:
             return self.faults.id_token_replayed
         now = self._clock.now()
-        half = hashlib.new(_HASHES[self.key.algorithm], access_token.encode()).digest()
+        half = hashlib.new(HASHES[self.key.algorithm], access_token.encode()).digest()
         honest = {
             "iss": self.issuer,
             "sub": self.sub,
@@ -273,15 +317,15 @@ class ScriptedProvider:
             "at_hash": encode_base64url(half[: len(half) // 2]),
             **self.claims,
         }
-        return self._sign(_changed(honest, changes))
+        return self._sign(changed(honest, changes))
 
     def _sign(self, claims: dict[str, Any]) -> str:
         faults = self.faults
         if faults.id_token_unsigned:
-            return _compact({"alg": "none", "kid": self.key.kid}, claims, lambda _: b"")
+            return compact({"alg": "none", "kid": self.key.kid}, claims, lambda _: b"")
         if faults.id_token_hmac:
             key = (self.client_secret or Secret("")).reveal().encode()
-            return _compact(
+            return compact(
                 {"alg": "HS256", "kid": self.key.kid},
                 claims,
                 lambda signed: hmac.digest(key, signed, "sha256"),
@@ -290,51 +334,11 @@ class ScriptedProvider:
         token = signer.sign("JWT", claims)
         if not faults.id_token_header:
             return token
-        header = _changed({"alg": signer.algorithm, "kid": signer.kid, "typ": "JWT"}, dict(faults.id_token_header))
-        return f"{_segment(header)}.{token.partition('.')[2]}"
-
-
-_HASHES = {"ES256": "sha256", "RS256": "sha256", "PS256": "sha256", "Ed25519": "sha512"}
-
-
-def _changed(honest: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
-    return {name: value for name, value in {**honest, **changes}.items() if value is not None}
-
-
-def _pairs(text: str) -> Pairs:
-    return tuple((name, value) for name, value in parse_qsl(text, keep_blank_values=True))
-
-
-def _lists(pairs: tuple[tuple[str, str], ...]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name, value in pairs:
-        found.setdefault(name, []).append(value)
-    return found
-
-
-def _one(found: Mapping[str, list[str]], name: str) -> str | None:
-    values = found.get(name)
-    return values[0] if values else None
-
-
-def _path(url: str) -> str:
-    return urlsplit(url).path
-
-
-def _json(document: Mapping[str, Any], status: int = 200) -> Answer:
-    return Answer(status, {"content-type": "application/json"}, json.dumps(document).encode())
+        header = changed({"alg": signer.algorithm, "kid": signer.kid, "typ": "JWT"}, dict(faults.id_token_header))
+        return f"{segment(header)}.{token.partition('.')[2]}"
 
 
 def _proves(form: Mapping[str, list[str]], grant: _Grant) -> bool:
-    verifier = _one(form, "code_verifier")
-    same_uri = _one(form, "redirect_uri") == grant.redirect_uri
+    verifier = one_of(form, "code_verifier")
+    same_uri = one_of(form, "redirect_uri") == grant.redirect_uri
     return same_uri and verifier is not None and challenge_of(verifier) == grant.challenge
-
-
-def _segment(value: Mapping[str, Any]) -> str:
-    return encode_base64url(json.dumps(value).encode())
-
-
-def _compact(header: Mapping[str, Any], claims: Mapping[str, Any], signature: Callable[[bytes], bytes]) -> str:
-    signed = f"{_segment(header)}.{_segment(claims)}"
-    return f"{signed}.{encode_base64url(signature(signed.encode()))}"

@@ -14,8 +14,8 @@ Changes = Mapping[str, Any]
 class ProviderFaults:
     """What the provider does wrong. Everything off: it is honest.
 
-    `overrides` answers an endpoint (discovery, jwks, token) with a fixed answer; `down` holds endpoints that do
-    not answer at all; `delay` is in seconds, before each answer.
+    `overrides` answers an endpoint (discovery, jwks, token, userinfo, par) with a fixed answer; `down` holds
+    endpoints that do not answer at all; `delay` is in seconds, before each answer.
     """
 
     metadata: Changes = field(default_factory=dict[str, Any])
@@ -27,6 +27,12 @@ class ProviderFaults:
     id_token_hmac: bool = False
     id_token_foreign_key: bool = False
     id_token_replayed: str | None = None
+    userinfo: Changes = field(default_factory=dict[str, Any])
+    userinfo_signed: bool = False
+    """The UserInfo answer is a JWT, spoilt as ID tokens are by `id_token_unsigned`, `…_hmac`, `…_foreign_key` and
+    `…_header`."""
+    pushed: Changes = field(default_factory=dict[str, Any])
+    """Of the answer to a pushed authorization request."""
     token_response: Changes = field(default_factory=dict[str, Any])
     refresh_error: tuple[int, str] | None = None
     refresh_id_token_claims: Changes = field(default_factory=dict[str, Any])

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import anyio
 
+from proofkey.client.stores import SessionStore
 from proofkey.protocol.replay import ReplayMemory
-from proofkey.store.open import open_replay_memory
+from proofkey.store.open import open_replay_memory, open_session_store
 from proofkey.store.sealed import Sealer
 from proofkey.store.sql import SqliteServerStore, SqliteSessionStore
 
@@ -48,6 +49,18 @@ class OpenSessions:
 
     def __call__(self) -> SqliteSessionStore:
         return self.kind.open(self.path, Sealer(self.key))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSessionsAt:
+    """Opens a client's store by its URL in a new process, or one of the wrong kind."""
+
+    url: str
+    key: bytes
+    kind: Callable[[str, Sealer], SessionStore] = open_session_store
+
+    def __call__(self) -> SessionStore:
+        return self.kind(self.url, Sealer(self.key))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from proofkey.protocol.text import Instant
 from proofkey.store.memory.replay import MemoryReplay
 from proofkey.store.open import POSTGRESQL, REDIS, sqlite_path
 from proofkey.store.redis import RedisReplay
+from proofkey.store.redis_connection import Client
 from proofkey.store.sql.postgresql import Connection
 from proofkey.store.sql.replay import SqliteReplay
 from proofkey.store.sql.replay_postgresql import PostgresqlReplay
@@ -64,11 +65,16 @@ class CheckThenSetRedis(RedisReplay):
     """Wrong on purpose, for race tests only."""
 
     async def add(self, key: str, *, now: Instant, until: Instant, made: Instant | None = None) -> bool:
-        client = self._clients.here()
-        if await client.get(key) is not None:
+        async def look(client: Client) -> bool:
+            return await client.get(key) is not None
+
+        async def write(client: Client) -> None:
+            await client.set(key, "used", ex=until - now)
+
+        if await self._connection.run(look):
             return False
         await anyio.sleep(PAUSE)
-        await client.set(key, "used", ex=until - now)
+        await self._connection.run(write)
         return True
 
 

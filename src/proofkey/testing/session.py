@@ -37,7 +37,7 @@ class LoginAs:
         """
         handle = Secret(self._entropy())
         now, roles, scopes = login.clock.now(), tuple(roles), tuple(scopes)
-        audience = login.config.resource or None
+        audience = login.config.audiences or None
         token = self._issuer.token_for(scope=scopes, aud=audience, sub=sub, roles=roles, expires_in=expires_in)
         told = {
             "iss": login.config.issuer,

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.websockets import WebSocket
 
-from proofkey.client.config import LoginConfig, check_login_config, check_public_url
+from proofkey.client.config import LoginConfig, PushMode, UserInfoMode, check_login_config, check_public_url
 from proofkey.client.session import Session
 from proofkey.client.stores import SessionStore
 from proofkey.errors import (
@@ -27,13 +27,14 @@ from proofkey.errors import (
     Unavailable,
 )
 from proofkey.protocol.exchange import Transport
-from proofkey.protocol.text import ClientId, Issuer, Secret
+from proofkey.protocol.text import Secret
+from proofkey.providers.login import Provider, config_at
 from proofkey.runtime import events
 from proofkey.runtime.clock import Clock, system_clock
 from proofkey.runtime.entropy import Entropy, system_entropy
 from proofkey.runtime.login_core import LoginCore
 from proofkey.runtime.master_key import MasterKey
-from proofkey.runtime.outgoing_client import read_secret
+from proofkey.runtime.outgoing_client import read_private_key, read_secret
 from proofkey.runtime.settings_model import LoginSettings
 from proofkey.store.open import MEMORY, open_session_store
 from proofkey.store.sealed import Sealer
@@ -57,37 +58,46 @@ from proofkey.web.login_options import (
     check_prefix,
     check_secrets,
     check_store,
+    choose_provider,
     cookie_purpose,
     parse_login_scope,
 )
 from proofkey.web.login_routes import LoginRoutes
-
-PURGE_EVERY: Final = 60.0
-"""Seconds between two clean-ups of the store."""
+from proofkey.web.login_upkeep import purge_for_ever
 
 
 class Login:
-    """One client at one provider, for one application.
+    """One client for one application, at `provider`, or at the `issuer` of one that keeps to the standards.
 
-    `client_secret` or `client_secret_file` makes it a confidential client; with neither it is a public one.
+    `client_secret` or `client_secret_file` makes it a confidential client, and so does `private_key_file`, a JWK
+    or PEM that signs its assertions (private_key_jwt); with none of them it is a public one.
     `audience` is the API whose tokens the sessions hold (RFC 8707). `scope` is one string; by default openid and
     profile, and offline_access when there is an audience. `prompt` goes into each login: `consent` for providers
-    that give refresh tokens only then. `store` is `memory:` (one process) or `sqlite:///path`,
+    that give refresh tokens only then.
+    `userinfo`: UserInfo is asked at each login, and its claims join the session's; False never asks, True insists
+    on an answer, `signed` on a signed one. `par` says when the request is pushed (RFC 9126). A login must be of
+    one of the kinds in `acr_values` (one string), where there are any.
+    `store` is `memory:` (one process), `sqlite:///path` (one host), `postgresql://…`, `redis://…` or `valkey://…`,
     whose tokens are sealed under a key derived from `session_secret`, else from the client's secret. `idle` and
     `absolute` end sessions (seconds).
     """
 
     def __init__(
         self,
+        provider: Provider | None = None,
         *,
-        issuer: str,
-        client_id: str,
+        issuer: str | None = None,
+        client_id: str | None = None,
         public_url: str,
         client_secret: str | Secret | None = None,
         client_secret_file: str | Path | None = None,
+        private_key_file: str | Path | None = None,
         audience: str | None = None,
         scope: str | None = None,
         prompt: str | None = None,
+        userinfo: UserInfoMode = "auto",
+        par: PushMode = "auto",
+        acr_values: str | None = None,
         store: str | SessionStore = MEMORY,
         path_prefix: str = USUAL_PREFIX,
         session_secret: str | Secret | None = None,
@@ -103,18 +113,24 @@ class Login:
         check_prefix(path_prefix)
         self.public_url: Final = public_url.rstrip("/")
         self.prefix: Final = path_prefix
-        self.config: Final = LoginConfig(
-            issuer=Issuer(issuer),
-            client_id=ClientId(client_id),
+        provider = choose_provider(provider, issuer, client_id)
+        config = LoginConfig(
+            issuer=provider.issuer,
+            client_id=provider.client_id,
             client_secret=read_secret(client_secret, client_secret_file),
+            client_key=None if private_key_file is None else read_private_key(private_key_file),
             redirect_uri=f"{self.public_url}{path_prefix}/callback",
             post_logout_redirect_uri=f"{self.public_url}{path_prefix}/signed-out",
             resource=() if audience is None else (audience,),
             scope=parse_login_scope(scope, audience),
             prompt=frozenset((prompt or "").split()),
+            userinfo=userinfo,
+            par=par,
+            acr_values=tuple((acr_values or "").split()),
             idle=idle,
             absolute=absolute,
         )
+        self.config: Final = config_at(provider, config, own_scope=scope is not None)
         check_login_config(self.config)
         self._sealing_secret = as_secret(session_secret) or self.config.client_secret
         check_secrets(client_secret=self.config.client_secret, session_secret=self._sealing_secret)
@@ -154,11 +170,16 @@ class Login:
             issuer=settings.issuer,
             client_id=settings.client_id,
             client_secret=settings.client_secret,
+            private_key_file=settings.private_key_file,
             public_url=settings.public_url,
             audience=settings.audience,
             scope=settings.scope or scope,
             prompt=settings.prompt,
+            userinfo=settings.userinfo,
+            par=settings.par,
+            acr_values=settings.acr_values,
             store=settings.store,
+            session_secret=settings.session_secret,
             path_prefix=path_prefix,
             ca_file=ca_file,
             transport=transport,
@@ -244,7 +265,7 @@ class Login:
     @asynccontextmanager
     async def _lifespan(self) -> AsyncGenerator[None]:
         core = self.core
-        upkeep = asyncio.create_task(_purge_for_ever(core))
+        upkeep = asyncio.create_task(purge_for_ever(core))
         try:
             yield
         finally:
@@ -287,6 +308,18 @@ class Login:
             events.refused("login.cross_site", error)
             raise LoginAnswer(cross_site_answer(error)) from error
 
+    async def sessions_of(self, sub: str) -> tuple[Session, ...]:
+        """Where that person is signed in at this client now, the oldest first. Raises: Unavailable."""
+        return await self.core.sessions_of(sub)
+
+    async def end_sessions_of(self, sub: str, *, keep: Session | None = None) -> int:
+        """Signs that person out everywhere here but in `keep`; how many sessions ended. Raises: Unavailable."""
+        return await self.core.end_sessions_of(sub, keep=None if keep is None else keep.id)
+
+    async def end_session(self, session: Session) -> bool:
+        """Ends one of them; True for one caller. Raises: Unavailable."""
+        return await self.core.end(session.id, cause="ended by the application")
+
     async def api(self, session: Session, base_url: str) -> AsyncBearerClient:
         """An HTTP client for an API; each request carries a fresh access token, and goes to that origin only.
 
@@ -314,14 +347,3 @@ class Login:
             raise error
         refusal.response.headers.append("Set-Cookie", self.cookie.build_removal())
         return refusal.response
-
-
-async def _purge_for_ever(core: LoginCore) -> None:
-    while True:
-        try:
-            await core.purge()
-        except ProofkeyError as error:
-            events.refused("login.purge_failed", error)
-        except Exception as error:  # noqa: BLE001 - an upkeep that ends would let the store grow for ever
-            events.internal_error("login.purge_broken", error)
-        await asyncio.sleep(PURGE_EVERY)

@@ -9,7 +9,9 @@ from proofkey.findings import Finding
 from proofkey.protocol.scope import parse_scope
 from proofkey.protocol.secret_strength import check_secret_strength
 from proofkey.protocol.text import Secret
-from proofkey.store.open import MEMORY, POSTGRESQL, sqlite_path
+from proofkey.providers.login import Provider
+from proofkey.providers.one_line import OIDC
+from proofkey.store.open import MEMORY, POSTGRESQL, REDIS, sqlite_path
 
 USUAL_PREFIX: Final = "/auth"
 
@@ -24,6 +26,21 @@ def check_secrets(**secrets: Secret | None) -> None:
 def as_secret(value: str | Secret | None) -> Secret | None:
     """The value, wrapped."""
     return Secret(value) if isinstance(value, str) else value
+
+
+def choose_provider(provider: Provider | None, issuer: str | None, client_id: str | None) -> Provider:
+    """The provider, or the one that issuer and client id name.
+
+    Raises: ConfigurationError when both are given, or neither.
+    """
+    if provider is not None:
+        if issuer is not None or client_id is not None:
+            key = "client_id" if issuer is None else "issuer"
+            raise ConfigurationError(Finding.CONFIG_VALUE, key=key, reason="the provider has it already")
+        return provider
+    if issuer is None or client_id is None:
+        raise ConfigurationError(Finding.CONFIG_MISSING, key="issuer" if issuer is None else "client_id")
+    return OIDC(issuer, client_id=client_id)
 
 
 def parse_login_scope(scope: str | None, audience: str | None) -> tuple[str, ...]:
@@ -59,7 +76,7 @@ def check_store(store: str | SessionStore, secret: Secret | None) -> None:
     """Raises: ConfigurationError when the URL is of no known kind, or nothing could seal the tokens."""
     if not isinstance(store, str) or store == MEMORY:
         return
-    if not store.startswith(POSTGRESQL):
+    if not store.startswith((*POSTGRESQL, *REDIS)):
         sqlite_path(store)
     if secret is None:
         raise ConfigurationError(Finding.CONFIG_MISSING, key="session_secret", reason="it seals the stored tokens")

@@ -84,9 +84,9 @@ class LoginPages:
             "logout_confirm", {"action": self._logout_path, "home_url": self._home}, 200, form_targets=targets
         )
 
-    def signed_out(self) -> Response:
-        """After a sign-out."""
-        return self._render("login_signed_out", {"home_url": self._home}, 200)
+    def signed_out(self, stays_at: str | None = None) -> Response:
+        """After a sign-out; `stays_at` names the provider that could not be asked to end its own session."""
+        return self._render("login_signed_out", {"home_url": self._home, "stays_at": stays_at}, 200)
 
     def _again_url(self, error: ProofkeyError, next_path: str | None) -> str:
         if error.finding in (Finding.CROSS_SITE, Finding.LOGOUT_STATE):

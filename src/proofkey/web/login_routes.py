@@ -1,4 +1,4 @@
-"""The routes of a client's login: start, callback, logout, signed out."""
+"""The routes of a client's login: start, callback, logout, signed out, and what the provider's server says."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from proofkey.client.authorization import flow_name
+from proofkey.client.logout import returns_state, sign_out_endpoint, stays_signed_in_at
 from proofkey.errors import InvalidRequest, LoginFailed, ProofkeyError, Unavailable
 from proofkey.findings import Finding
 from proofkey.protocol.redirect_uri import safe_return_path
@@ -21,13 +22,14 @@ from proofkey.runtime.login_core import LoginCore
 from proofkey.web.cookies import MAX_FLOWS, CookieJar
 from proofkey.web.forms import read_query
 from proofkey.web.headers import SecurityHeaders
+from proofkey.web.login_backchannel import BACKCHANNEL_LOGOUT, receive_logout
 from proofkey.web.login_options import cookie_purpose
 from proofkey.web.login_pages import LoginPages
 from proofkey.web.origin import check_same_site
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 _STATE_AGE: Final = 600
-_PLAIN: Final = frozenset({"login", "callback", "logout", "signed-out"})
+_PLAIN: Final = frozenset({"login", "callback", "logout", "signed-out", BACKCHANNEL_LOGOUT})
 """The paths below the prefix, beside `static/…`."""
 
 
@@ -60,6 +62,7 @@ class LoginRoutes:
             ("callback", self.callback, ["GET"]),
             ("logout", self.logout, ["GET", "POST"]),
             ("signed-out", self.signed_out, ["GET"]),
+            (BACKCHANNEL_LOGOUT, self.backchannel_logout, ["POST"]),
             ("static/{name}", self.static, ["GET"]),
         )
         return [
@@ -154,16 +157,19 @@ class LoginRoutes:
             return self._pages.confirm_logout(await self._end_session_endpoint())
         handle = self._session.read(request.headers)
         state = self._entropy()
-        url = None if handle is None else await self._core().log_out(handle, state=state)
-        response = RedirectResponse(url or f"{self._public_url}/", 303)
+        core = self._core()
+        url = None if handle is None else await core.log_out(handle, state=state)
+        alone = handle is not None and core.config.dialect.logout == "none"
+        here = f"{self._prefix}/signed-out" if alone else "/"
+        response = RedirectResponse(url or f"{self._public_url}{here}", 303)
         _set_cookie(response, self._session.build_removal())
-        if url is not None:
+        if url is not None and returns_state(core.config, core.provider.known()):
             _set_cookie(response, self._logout_state.build(Secret(state), max_age=_STATE_AGE))
         return response
 
     async def _end_session_endpoint(self) -> str | None:
         try:
-            return (await self._core().provider.metadata()).end_session_endpoint
+            return sign_out_endpoint(self._core().config, await self._core().provider.metadata())
         except Unavailable:
             return None
 
@@ -176,10 +182,15 @@ class LoginRoutes:
         handle = self._session.read(request.headers)
         if handle is not None and await self._core().session(handle) is not None:
             return RedirectResponse(f"{self._public_url}/", 303)
-        response = self._pages.signed_out()
+        core = self._core()
+        response = self._pages.signed_out(stays_signed_in_at(core.config, core.provider.known()))
         if expected is not None:
             _set_cookie(response, self._logout_state.build_removal())
         return response
+
+    async def backchannel_logout(self, request: Request) -> Response:
+        """What the provider's server says, with no browser in between."""
+        return await receive_logout(request, self._core)
 
     async def static(self, request: Request) -> Response:
         """The style sheet and the icon of the pages."""

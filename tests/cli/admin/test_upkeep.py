@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from proofkey.protocol.text import ClientId, Instant
+from proofkey.store.redis_sessions import RedisSessionStore
 from proofkey.store.sealed import Sealer
 from proofkey.store.sql import SqliteServerStore, SqliteSessionStore
 from proofkey.store.sql.upgrade import HEAD
+from proofkey.testing.redis_server import PASSWORD, running_redis
 from proofkey.testing.stores import (
     START,
     a_pending_login,
@@ -122,6 +124,22 @@ async def test_long_purges_show_progress(
     at(Instant(START + 601))
     done = proofkey("purge")
     assert (done.out, done.err) == ("1\n", "1 rows deleted\n")
+
+
+async def test_sessions_in_redis_are_purged_and_have_no_schema(config: Path, proofkey: Proofkey, at: Turn) -> None:
+    with running_redis() as server:
+        config.write_text(config.read_text().replace("sqlite:///rp.db", server.url))
+        sessions = RedisSessionStore(server.url, Sealer(b"k" * 32))
+        await sessions.insert_pending(a_pending_login())
+        await sessions.insert_session(a_session())
+        at(Instant(START + 601))
+        assert len(proofkey("db", "upgrade", "--json").document) == 1
+        assert proofkey("purge").out == "1\n"
+        assert await sessions.find_session(a_session().id)
+        await sessions.aclose()
+        shown = proofkey("config", "show")
+        assert server.url.rpartition("@")[2] in shown.out
+        assert PASSWORD not in shown.out + shown.err
 
 
 # --- what they refuse --------------------------------------------------------------------------------------------

@@ -284,4 +284,15 @@ SESSIONS: Final = Table(
     Column("refresh_holder", Text),
     Column("refresh_until", NUMBER),
     Index("ix_sessions_absolute_expires_at", "absolute_expires_at"),
+    Index("ix_sessions_sub", "sub", "issuer"),
+    Index("ix_sessions_sid", "sid", "issuer"),
 )
+
+LOGOUT_TOKENS: Final = Table(
+    "logout_tokens",
+    METADATA,
+    Column("digest", Text, primary_key=True),
+    Column("expires_at", NUMBER, nullable=False),
+    Index("ix_logout_tokens_expires_at", "expires_at"),
+)
+"""Those that a client has acted on, until their time is over."""

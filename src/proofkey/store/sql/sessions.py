@@ -5,7 +5,7 @@ from typing import Any, Final, Self
 
 from proofkey.client.session import PendingLogin, Session, SessionTokens
 from proofkey.errors import ConfigurationError
-from proofkey.protocol.text import Instant, Secret
+from proofkey.protocol.text import Instant, Issuer, Secret, Subject
 from proofkey.store.sealed import Sealer
 from proofkey.store.sql import statements as sql
 from proofkey.store.sql.database import Database
@@ -88,7 +88,19 @@ class SqlSessionStore(SqlPart):
         await self._change(sql.INSERT_SESSION, row)
 
     async def find_session(self, id_: str) -> Session | None:
-        row = await self._database.one(sql.FIND_SESSION, (id_,))
+        return self._session_of(await self._database.one(sql.FIND_SESSION, (id_,)))
+
+    async def sessions_of_sub(self, issuer: Issuer, sub: Subject) -> tuple[Session, ...]:
+        return self._sessions_of(await self._database.all(sql.SESSIONS_OF_SUB, (sub, issuer)))
+
+    async def sessions_of_sid(self, issuer: Issuer, sid: str) -> tuple[Session, ...]:
+        return self._sessions_of(await self._database.all(sql.SESSIONS_OF_SID, (sid, issuer)))
+
+    def _sessions_of(self, rows: list[Row]) -> tuple[Session, ...]:
+        found = (self._session_of(row) for row in rows)
+        return tuple(session for session in found if session is not None)
+
+    def _session_of(self, row: Row | None) -> Session | None:
         tokens = self._unsealed(row[8], row[0]) if row else None
         if row is None or tokens is None:
             return None
@@ -101,7 +113,7 @@ class SqlSessionStore(SqlPart):
             created_at=row[5],
             seen_at=row[6],
             absolute_expires_at=row[7],
-            tokens=_tokens_of(tokens),
+            tokens=tokens_of_members(tokens),
             version=row[9],
         )
 
@@ -114,6 +126,14 @@ class SqlSessionStore(SqlPart):
     async def end_session(self, id_: str) -> bool:
         return await self._change(sql.END_SESSION, (id_,))
 
+    # --- logout tokens ---------------------------------------------------------------------------------------
+    async def is_logout_token_used(self, digest: str) -> bool:
+        return await self._database.one(sql.FIND_LOGOUT_TOKEN, (digest,)) is not None
+
+    async def use_logout_token(self, digest: str, expires_at: Instant) -> bool:
+        return await self._change(sql.INSERT_LOGOUT_TOKEN, (digest, expires_at))
+
+    # --- the refresh lock ------------------------------------------------------------------------------------
     async def acquire_refresh(self, id_: str, holder: str, now: Instant, lease: int) -> bool:
         return await self._change(sql.ACQUIRE_REFRESH, (holder, now + lease, id_, now))
 
@@ -131,7 +151,7 @@ class SqlSessionStore(SqlPart):
         await self._database.aclose()
 
     def _sealed_tokens(self, id_: str, tokens: SessionTokens) -> str:
-        return self._sealer.seal(to_json(_members_of(tokens)).encode(), id_)
+        return self._sealer.seal(to_json(members_of_tokens(tokens)).encode(), id_)
 
     def _unsealed(self, sealed: str, context: str) -> dict[str, Any] | None:
         try:
@@ -149,7 +169,8 @@ class SqliteSessionStore(SqlSessionStore):
         return cls(Database.open(path), sealer)
 
 
-def _members_of(tokens: SessionTokens) -> dict[str, object]:
+def members_of_tokens(tokens: SessionTokens) -> dict[str, object]:
+    """For JSON that is sealed."""
     return {
         "access_token": tokens.access_token.reveal(),
         "access_expires_at": tokens.access_expires_at,
@@ -159,7 +180,8 @@ def _members_of(tokens: SessionTokens) -> dict[str, object]:
     }
 
 
-def _tokens_of(members: dict[str, Any]) -> SessionTokens:
+def tokens_of_members(members: dict[str, Any]) -> SessionTokens:
+    """The tokens again."""
     refresh_token, id_token = members["refresh_token"], members["id_token"]
     return SessionTokens(
         access_token=Secret(members["access_token"]),

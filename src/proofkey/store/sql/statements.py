@@ -335,7 +335,11 @@ PURGED: Final = (
     ("signing_keys", "remove_at"),
 )
 """Tables and the column that says when a row's time is over."""
-PURGED_SESSIONS: Final = (("pending_logins", "expires_at"), ("sessions", "absolute_expires_at"))
+PURGED_SESSIONS: Final = (
+    ("pending_logins", "expires_at"),
+    ("sessions", "absolute_expires_at"),
+    ("logout_tokens", "expires_at"),
+)
 
 
 def purge_statement(table: str, column: str) -> str:
@@ -373,7 +377,19 @@ REPLACE_TOKENS: Final = """
     UPDATE sessions SET sealed_tokens = ?, version = version + 1
     WHERE id = ? AND version = ? AND absolute_expires_at > ?
 """
+SESSIONS_OF_SUB: Final = """
+    SELECT id, issuer, sub, claims, sid, created_at, seen_at, absolute_expires_at, sealed_tokens, version
+    FROM sessions WHERE sub = ? AND issuer = ? ORDER BY created_at, id
+"""
+SESSIONS_OF_SID: Final = """
+    SELECT id, issuer, sub, claims, sid, created_at, seen_at, absolute_expires_at, sealed_tokens, version
+    FROM sessions WHERE sid = ? AND issuer = ? ORDER BY created_at, id
+"""
 END_SESSION: Final = "DELETE FROM sessions WHERE id = ?"
+FIND_LOGOUT_TOKEN: Final = "SELECT 1 FROM logout_tokens WHERE digest = ?"
+INSERT_LOGOUT_TOKEN: Final = """
+    INSERT INTO logout_tokens (digest, expires_at) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING
+"""
 ACQUIRE_REFRESH: Final = """
     UPDATE sessions SET refresh_holder = ?, refresh_until = ?
     WHERE id = ? AND (refresh_until IS NULL OR refresh_until <= ?)

@@ -21,6 +21,7 @@ def upgrade() -> None:
     _registered_clients()
     _device_authorizations()
     _logout_deliveries()
+    _logouts_of_clients()
 
 
 def _pushed_requests() -> None:
@@ -110,3 +111,15 @@ def _logout_deliveries() -> None:
     )
     for column in ("sub", "next_at", "expires_at"):
         op.create_index(f"ix_logout_deliveries_{column}", "logout_deliveries", [column])
+
+
+def _logouts_of_clients() -> None:
+    op.create_index("ix_sessions_sub", "sessions", ["sub", "issuer"])
+    op.create_index("ix_sessions_sid", "sessions", ["sid", "issuer"])
+    op.create_table(
+        "logout_tokens",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("expires_at", NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_logout_tokens")),
+    )
+    op.create_index("ix_logout_tokens_expires_at", "logout_tokens", ["expires_at"])
