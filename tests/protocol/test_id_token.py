@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from proofkey.errors import LoginFailed
 from proofkey.findings import Finding
 from proofkey.protocol.id_token import IdToken, at_hash, build_id_token_claims, read_id_token, verify_id_token
-from proofkey.protocol.jws import VerifiedJws
+from proofkey.protocol.jws import VerifiedJws, verify_compact
 from proofkey.protocol.text import Instant, Secret
 from proofkey.testing.hostile_tokens import hostile_tokens
 from proofkey.testing.tokens import NOW, TokenMaker, key_for_tests, key_set_of
@@ -57,6 +57,7 @@ ACCEPTED: dict[str, tuple[str, dict[str, Any]]] = {
     "iat ahead within the leeway": (MAKE.id_token(iat=NOW + 10), {}),
     "exp passed within the leeway": (MAKE.id_token(exp=NOW - 9), {}),
     "sub of 255 characters": (MAKE.id_token(sub="s" * 255), {}),
+    "sid of 512 characters": (MAKE.id_token(sid="s" * 512), {}),
 }
 
 
@@ -68,6 +69,7 @@ def test_unusual_id_token_is_accepted(token: str, changes: dict[str, Any]) -> No
 
 REFUSED: dict[str, tuple[str, dict[str, Any], Finding]] = {
     "iss other": (MAKE.id_token(iss="https://evil.test"), {}, Finding.TOKEN_ISSUER),
+    "sid of 513 characters": (MAKE.id_token(sid="s" * 513), {}, Finding.TOKEN_CLAIM_TYPE),
     "iss with a slash": (MAKE.id_token(iss=MAKE.issuer + "/"), {}, Finding.TOKEN_ISSUER),
     "iss missing": (MAKE.id_token(iss=None), {}, Finding.TOKEN_CLAIM_MISSING),
     "iss a list": (MAKE.id_token(iss=[MAKE.issuer]), {}, Finding.TOKEN_CLAIM_TYPE),
@@ -253,3 +255,36 @@ def test_any_claims_are_read_or_refused(changes: dict[str, Any], typ: Any) -> No
     except LoginFailed:
         return
     assert (token.iss, token.aud, token.nonce) == (MAKE.issuer, ("app",), "n")
+
+
+@pytest.mark.parametrize(
+    ("named", "refused"),
+    [
+        (MAKE.issuer, False),
+        ("https://op.test/{tenantid}/v2.0", False),
+        ("https://op.test/another", True),
+    ],
+    ids=["its issuer", "a template", "another tenant"],
+)
+def test_a_key_that_its_set_names_for_one_tenant_signs_nobody_of_another_in(named: str, refused: bool) -> None:
+    """Both tenants are trusted, and one document has the keys of both."""
+    proven = verify_compact(MAKE.id_token(), key_set_of(MAKE.key), frozenset({"ES256"}))
+    trusted = frozenset({MAKE.issuer, "https://op.test/another"})
+
+    def read() -> IdToken:
+        return read_id_token(
+            proven._replace(key_issuer=named),
+            issuer=trusted,
+            client_id="app",
+            nonce="nonce-1",
+            access_token=None,
+            max_age=None,
+            now=NOW,
+        )
+
+    if not refused:
+        assert read().iss == MAKE.issuer
+        return
+    with pytest.raises(LoginFailed) as error:
+        read()
+    assert error.value.finding is Finding.TOKEN_TENANT

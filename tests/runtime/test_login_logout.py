@@ -187,12 +187,26 @@ async def test_a_flood_of_junk_is_stopped_for_its_sender_alone(world: World) -> 
         with pytest.raises(InvalidRequest):
             await world.core.receive_logout(Secret("junk"), peer=PEER)
     with pytest.raises(TooManyRequests) as refused:
-        await world.core.receive_logout(token_for(world), peer=PEER)
+        await world.core.receive_logout(Secret("junk"), peer=PEER)
     assert refused.value.retry_after == 1
-    assert await world.core.receive_logout(token_for(world), peer="192.0.2.2") == 1
-    assert await alive(world, finished) == [False]
+    with pytest.raises(InvalidRequest):
+        await world.core.receive_logout(Secret("junk"), peer="192.0.2.2")
+    assert await alive(world, finished) == [True]
     world.clock.turn(1)
-    assert await world.core.receive_logout(token_for(world, jti="another"), peer=PEER) == 0
+    with pytest.raises(InvalidRequest):
+        await world.core.receive_logout(Secret("junk"), peer=PEER)
+
+
+async def test_a_stranger_at_the_providers_address_keeps_nobody_signed_in(world: World) -> None:
+    """Behind a proxy that the server does not know, all the world has one address."""
+    finished = await sign_in(world)
+    for _ in range(REFUSED.burst):
+        with pytest.raises(InvalidRequest):
+            await world.core.receive_logout(Secret("junk"), peer=PEER)
+    with pytest.raises(TooManyRequests):
+        await world.core.receive_logout(Secret("junk"), peer=PEER)
+    assert await world.core.receive_logout(token_for(world), peer=PEER) == 1
+    assert await alive(world, finished) == [False]
 
 
 async def test_what_is_counted_of_strangers_is_bounded(world: World) -> None:

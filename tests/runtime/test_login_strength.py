@@ -56,6 +56,13 @@ async def test_userinfo_adds_what_the_id_token_does_not_say_and_changes_nothing_
     assert ask.headers["authorization"] == f"Bearer {session.tokens.access_token.reveal()}"
 
 
+async def test_the_access_token_stands_in_no_repr_of_what_was_sent() -> None:
+    world = world_of()
+    session = (await world.sign_in()).session
+    ask = next(ask for ask in world.provider.asked if ask.url.endswith("/userinfo"))
+    assert session.tokens.access_token.reveal() not in repr(ask)
+
+
 @pytest.mark.spec("9700-4.5.3.2-a")
 async def test_no_token_is_used_before_the_id_token_is_believed() -> None:
     world = world_of()

@@ -16,7 +16,8 @@ class Ask:
 
     method: str
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """They may hold a token or a secret, as the form may."""
     form: Pairs | None = field(default=None, repr=False)
     max_bytes: int = MAX_ANSWER
     allow_insecure_http: bool = False

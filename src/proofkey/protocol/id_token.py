@@ -27,6 +27,8 @@ from proofkey.protocol.text import ClientId, Instant, Issuer, Secret, Subject, e
 
 HEADER_TYPE: Final = "JWT"
 _MAX_SUB: Final = 255
+_MAX_SID: Final = 512
+"""Characters, as of a logout token's; an index has no place for more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,7 @@ def read_id_token(
         _check_type(jws.header)
         claims = parse_object(jws.payload)
         check_issuer_claim(claims, issuer)
+        _check_key_issuer(jws.key_issuer, claims)
         aud, azp = _read_parties(claims, client_id, trusted_audiences)
         exp, iat = read_life(claims, now, leeway)
         _check_nonce(claims, _revealed(nonce))
@@ -170,6 +173,13 @@ def _check_type(header: Mapping[str, Any]) -> None:
         raise ClaimError(Finding.ID_TOKEN_TYPE, typ=str(typ)[:64])
 
 
+def _check_key_issuer(named: str | None, claims: Mapping[str, Any]) -> None:
+    """A key that its set names for one tenant (`issuer`, an extension of Microsoft's) signs nobody of another one
+    in, though that tenant may be trusted too; a template (`{tenantid}`) stands for all."""
+    if named is not None and "{" not in named and named != claims["iss"]:
+        raise ClaimError(Finding.TOKEN_TENANT, key_issuer=named[:200])
+
+
 def _read_parties(
     claims: Mapping[str, Any], client_id: str, trusted: frozenset[str]
 ) -> tuple[tuple[str, ...], ClientId | None]:
@@ -202,7 +212,7 @@ def _read_values(
         auth_time=auth_time,
         acr=read_optional_text(claims, "acr"),
         amr=read_texts(claims, "amr"),
-        sid=read_optional_text(claims, "sid"),
+        sid=_read_sid(claims),
         claims=claims,
     )
 
@@ -212,6 +222,13 @@ def _read_sub(claims: Mapping[str, Any]) -> Subject:
     if len(sub) > _MAX_SUB:
         raise ClaimError(Finding.TOKEN_CLAIM_TYPE, claim="sub", reason="longer than 255 characters")
     return Subject(sub)
+
+
+def _read_sid(claims: Mapping[str, Any]) -> str | None:
+    sid = read_optional_text(claims, "sid")
+    if sid is not None and len(sid) > _MAX_SID:
+        raise ClaimError(Finding.TOKEN_CLAIM_TYPE, claim="sid", reason=f"longer than {_MAX_SID} characters")
+    return sid
 
 
 def _check_nonce(claims: Mapping[str, Any], expected: str | None) -> None:

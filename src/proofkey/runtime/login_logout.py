@@ -11,14 +11,15 @@ from proofkey.findings import Finding
 from proofkey.protocol.jws import read_unverified_header
 from proofkey.protocol.logout_token import LogoutToken, verify_logout_token
 from proofkey.protocol.text import Secret, Subject, digest_of
-from proofkey.protocol.throttle import Attempts, Limit, Refused, next_attempts, waits
+from proofkey.protocol.throttle import Attempts, Limit, Refused, next_attempts
 from proofkey.runtime import events
 from proofkey.runtime.clock import Clock
 from proofkey.runtime.login_provider import LoginProvider
 from proofkey.runtime.login_tokens import Keys
 
 REFUSED: Final = Limit("logout tokens refused", burst=60, period=1.0)
-"""So many bad tokens of one address are looked at by a process; a good one counts nothing."""
+"""So many bad tokens of one address are answered as what they are by a process. A good one is always taken: behind
+a proxy that the server does not know, the provider shares its address with every stranger."""
 _MOST_PEERS: Final = 1000
 """Addresses that are counted apart; when there are more, the oldest is forgotten."""
 
@@ -59,7 +60,6 @@ class Logouts:
         It is used up after the sessions have ended: while the store is away, the provider may send it again.
         `peer` is the sender's address. Raises: InvalidRequest, Unavailable, TooManyRequests.
         """
-        self._check_peer(peer)
         try:
             read = await self._verified(token)
             digest = digest_of(f"{read.iss}\n{self._config.client_id}\n{read.jti}")
@@ -123,15 +123,11 @@ class Logouts:
         return sum(ended)
 
     # --- the throttle --------------------------------------------------------------------------------------------
-    def _check_peer(self, peer: str) -> None:
-        wait = waits(REFUSED, self._peers.get(peer), self._clock.now())
-        if wait is not None:
-            raise TooManyRequests(retry_after=wait.retry_after)
-
     def _count(self, peer: str) -> None:
+        """One bad token more. Raises: TooManyRequests."""
         after = next_attempts(REFUSED, self._peers.get(peer), self._clock.now())
         if isinstance(after, Refused):
-            return
+            raise TooManyRequests(retry_after=after.retry_after)
         self._peers.pop(peer, None)
         while len(self._peers) >= _MOST_PEERS:
             del self._peers[next(iter(self._peers))]
