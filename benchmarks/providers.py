@@ -14,13 +14,12 @@ from urllib.parse import urljoin
 
 import httpx2
 
-from proofkey.protocol.jose import SigningAlgorithm
+from proofkey.protocol.jose import SigningAlgorithm, generate_signing_key
 from proofkey.protocol.pkce import challenge_of
 from proofkey.testing.headless import read_page
 from proofkey.testing.postgresql_server import running_postgresql
 from proofkey.testing.redis_server import running_redis
 from proofkey.testing.server import free_port, running_server, write_server_config
-from proofkey.testing.tokens import key_for_tests
 
 HERE = Path(__file__).parent
 CLIENT = "web"
@@ -112,7 +111,10 @@ def oidc_provider(algorithm: SigningAlgorithm, store: str) -> Generator[Served]:
         redis = stack.enter_context(running_redis()) if store == "redis" else None
         port = free_port()
         names: tuple[SigningAlgorithm, ...] = (algorithm, "ES256")
-        keys = [{**key_for_tests(one).private_jwk, "use": "sig", "alg": one} for one in dict.fromkeys(names)]
+        keys = [
+            {**generate_signing_key(one, one).private_jwk, "use": "sig", "alg": one}
+            for one in dict.fromkeys(names)
+        ]
         client = {
             "client_id": CLIENT,
             "client_secret": SECRET,
