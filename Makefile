@@ -97,5 +97,5 @@ screenshots: $(STAMP) browser ## The pictures of docs/screenshots.md, from a run
 	$(BIN)/python -m docs.screenshots $(ARGS)
 
 clean:           ## Remove what the targets above made
-	rm -rf $(VENV) $(OLDEST) $(PEERS) .venv-fuzz .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist tests/interop/node_modules tests/interop/.keycloak
+	rm -rf $(VENV) $(OLDEST) $(PEERS) .venv-fuzz .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist tests/interop/node_modules benchmarks/node_modules tests/interop/.keycloak
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,12 +11,24 @@ from proofkey.authorization_server.client_certificate import check_certificate_m
 from proofkey.authorization_server.client_document import check_client_document
 from proofkey.authorization_server.grants.device_code import check_offered
 from proofkey.authorization_server.grants.narrowing import check_grant_type
+from proofkey.authorization_server.issuance import confirmation_of
+from proofkey.authorization_server.records import NOBODY, Sender
 from proofkey.authorization_server.registration import check_registration
-from proofkey.errors import ConfigurationError, OAuthError, UnauthorizedClient, Unavailable, UnsupportedGrantType
+from proofkey.errors import (
+    ConfigurationError,
+    InvalidRequest,
+    OAuthError,
+    UnauthorizedClient,
+    Unavailable,
+    UnsupportedGrantType,
+)
 from proofkey.protocol.access_token import build_access_token_claims
+from proofkey.protocol.id_token import at_hash
+from proofkey.protocol.jose import thumbprint
 from proofkey.protocol.messages import parse_authorization_request
 from proofkey.protocol.text import ClientId, Instant, Subject
 from proofkey.protocol.token_messages import DEVICE_CODE
+from proofkey.testing.tokens import key_for_tests
 from tests.authorization_server.driver import ISSUER, POLICY, client, request
 
 WEB = client("web")
@@ -123,3 +135,31 @@ def test_a_client_with_a_certificate_is_registered_with_one_way_to_know_it(chang
     check_certificate_members(replace(WEB, **named))
     with pytest.raises(ConfigurationError):
         check_certificate_members(replace(WEB, **changes))
+
+
+@pytest.mark.spec("9449-5-b")
+def test_what_nobody_has_proven_a_key_for_names_none() -> None:
+    assert confirmation_of(NOBODY) == {}
+    assert confirmation_of(Sender(jkt="thumbprint")) == {"cnf": {"jkt": "thumbprint"}}
+
+
+@pytest.mark.spec("OC-3.1.3.6-a")
+def test_no_hash_is_made_up_for_an_algorithm_that_has_none() -> None:
+    assert at_hash("token", "ES256")
+    with pytest.raises(ValueError, match="algorithm"):
+        at_hash("token", "none")
+
+
+@pytest.mark.spec("F2-5.3.2.2-14")
+def test_a_nonce_may_have_64_characters_and_not_thousands() -> None:
+    assert parse_authorization_request(tuple(request(nonce="n" * 64).items())).nonce == "n" * 64
+    with pytest.raises(InvalidRequest):
+        parse_authorization_request(tuple(request(nonce="n" * 5000).items()))
+
+
+@pytest.mark.spec("F2-5.4.2")
+def test_a_kid_is_the_thumbprint_of_a_key_or_there_is_none() -> None:
+    first, second = (key_for_tests("ES256", name).public_jwk for name in ("one", "two"))
+    assert thumbprint(first) != thumbprint(second)
+    with pytest.raises(ValueError, match="JWK"):
+        thumbprint({"kty": "EC", "crv": "P-256"})
