@@ -363,8 +363,8 @@ def fresh() -> str:
 
 
 def everywhere(op: Provider, kid: str) -> bool:
-    """Both workers publish it, as far as twelve new connections show."""
-    for _ in range(12):
+    """Both workers publish it, as far as forty new connections show."""
+    for _ in range(40):
         with httpx2.Client(trust_env=False) as client:
             if kid not in [key["kid"] for key in client.get(op.url("/jwks")).json()["keys"]]:
                 return False

@@ -270,8 +270,16 @@ def test_keys_of_every_algorithm_rotate_with_an_overlap(op: Provider, client: st
     (made,) = json.loads(op.run("keys", "rotate", "--algorithm", algorithm, "--now", "--json").stdout)
     new = made["kid"]
     wait_until(lambda: everywhere(op, new))
-    assert header_of(party.sign_in(op.person()).id_token)["kid"] == new
-    keys = {key["kid"]: key for key in op.ask("GET", "/jwks").json()["keys"]}
+    wait_until(lambda: header_of(party.sign_in(op.person()).id_token)["kid"] == new)
+    keys: dict[str, Any] = {}
+
+    def has_both() -> bool:
+        """A worker that nobody asked meanwhile reads the new key within a second."""
+        keys.clear()
+        keys.update({key["kid"]: key for key in op.ask("GET", "/jwks").json()["keys"]})
+        return {old, new} <= keys.keys()
+
+    wait_until(has_both)
     assert keys[old]["alg"] == keys[new]["alg"] == algorithm
     listed = {key["kid"]: key["state"] for key in json.loads(op.run("keys", "list", "--json").stdout)}
     assert (listed[old], listed[new]) == ("retired", "signing")
